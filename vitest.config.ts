@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    // Two cores, and most workflow tests boot a local cloud each: more workers only fight for the processor.
+    maxWorkers: 2,
+    reporters: ["default"],
+  },
+});
