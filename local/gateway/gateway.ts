@@ -36,6 +36,7 @@ const servicesOwnEffects = new Set<FaultEffect["kind"]>([
   "ignore-range",
   "expire-link",
   "replace-source",
+  "kill",
 ]);
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -151,7 +152,7 @@ async function answer(
     // What the client still sends is not read any more: the connection cannot be used again.
     if (!incoming.readableEnded) response = { ...response, headers: { ...response.headers, connection: "close" } };
   }
-  await write(outgoing, response, requestId, unsigned.method, fault);
+  await write(outgoing, response, requestId, unsigned.method, fault, options.clock.now());
   if (!incoming.readableEnded) incoming.resume();
 }
 
@@ -189,9 +190,15 @@ async function write(
   requestId: string,
   method: string,
   fault: FaultEffect | undefined,
+  now: number,
 ): Promise<void> {
   const body = response.body ?? "";
-  const headers: Record<string, string> = { "x-amzn-requestid": requestId, "x-amz-request-id": requestId };
+  const headers: Record<string, string> = {
+    "x-amzn-requestid": requestId,
+    "x-amz-request-id": requestId,
+    // Clients correct their clock by this header before they sign again: it must be the clock that checks signatures.
+    date: new Date(now).toUTCString(),
+  };
   Object.assign(headers, response.headers);
   if (!(body instanceof Readable) && headers["content-length"] === undefined && response.status !== 204) {
     headers["content-length"] = String(Buffer.byteLength(body));

@@ -50,11 +50,16 @@ export function jsonService(definition: JsonServiceDefinition): LocalService {
       const output = await operation(parseBody(request.bodyBytes), { principal: request.principal, request });
       return { status: 200, headers: { "content-type": contentType }, body: JSON.stringify(output) };
     },
-    renderError: (error) => ({
-      status: error.status,
-      headers: { "content-type": contentType, "x-amzn-errortype": error.code },
-      body: JSON.stringify({ __type: error.code, message: error.message, ...error.details }),
-    }),
+    renderError: (error) => {
+      // The permission check's AccessDenied (S3's word, 403) is AccessDeniedException with status 400 in these protocols.
+      const isRefusal = error.code === "AccessDenied";
+      const code = isRefusal ? "AccessDeniedException" : error.code;
+      return {
+        status: isRefusal ? 400 : error.status,
+        headers: { "content-type": contentType, "x-amzn-errortype": code },
+        body: JSON.stringify({ __type: code, message: error.message, ...error.details }),
+      };
+    },
     throttlingError: () =>
       new ServiceError(
         definition.throttling?.status ?? 400,

@@ -42,6 +42,6 @@ export interface WorkflowPort {
 }
 
 export interface QueuePort {
-  /** Throws ServiceError QueueDoesNotExist. */
-  sendMessage(queueArn: string, body: string): void;
+  /** `attributes` become message attributes of type String. Throws ServiceError QueueDoesNotExist. */
+  sendMessage(queueArn: string, body: string, attributes?: Readonly<Record<string, string>>): void;
 }

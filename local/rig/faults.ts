@@ -14,8 +14,11 @@ export type FaultEffect =
   | { readonly kind: "reset" }
   /** Gateway: the connection is reset after the work, before the answer. */
   | { readonly kind: "reset-after-work" }
-  /** Gateway: the answer's body ends after this share of its bytes (0 to 1), the connection closes. */
-  | { readonly kind: "short-body"; readonly share: number }
+  /**
+   * Gateway: the answer's body ends after this share of its bytes (0 to 1), the connection closes. Download servers can
+   * also end it "clean": chunked, without a length, as a proxy does that lost its own source.
+   */
+  | { readonly kind: "short-body"; readonly share: number; readonly ending?: "cut" | "clean" }
   /** Gateway: one bit of the answer's body is flipped, at this share of its length. */
   | { readonly kind: "flip-bit"; readonly share: number }
   /** S3: one bit of the stored body is flipped after its checksums were taken from the flipped or true bytes. */

@@ -1,0 +1,141 @@
+// Who takes part in the copy benchmark, and how each is started for one round.
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { bundleEntry } from "../../lib/constructs/bundle.ts";
+import type { BenchCase } from "./cases.ts";
+import { type Measured, measureProcess } from "./measure-process.ts";
+import { sourceEtag, sourcePath } from "./stand-in.ts";
+
+export const contestantNames = ["causeway", "rclone", "floor"] as const;
+export type ContestantName = (typeof contestantNames)[number];
+
+export interface Track {
+  readonly benchCase: BenchCase;
+  readonly sourceUrl: string;
+  readonly sinkUrl: string;
+  /** The stand-ins' own certificate, where they speak TLS. */
+  readonly certificateFile: string | undefined;
+}
+
+/** A round that takes longer than this hangs. */
+const mostSecondsPerRound = 600;
+const credentials = { AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "bench", AWS_REGION: "us-east-1" };
+const bucket = "bench";
+const copyId = "aliyun-rds:rm-bench:1";
+const uploadMark = "bench-upload";
+
+export const runners: Readonly<Record<ContestantName, (track: Track, partsAtOnce: number) => Promise<Measured>>> = {
+  causeway(track) {
+    const { benchCase, sinkUrl } = track;
+    const event = {
+      runId: "bench",
+      copyId,
+      executionArn: "arn:aws:states:us-east-1:123456789012:execution:bench:1",
+      batch: { number: 1, firstPart: 1, lastPart: partCount(benchCase) },
+    };
+    const program = join(import.meta.dirname, "copy-by-causeway.ts");
+    return measureProcess(
+      process.execPath,
+      [program, bundleEntry("replication/copy-batch"), JSON.stringify(event)],
+      {
+        ...nodeEnvironment(track),
+        ...credentials,
+        AWS_ENDPOINT_URL: sinkUrl,
+        BACKUPS_BUCKET: bucket,
+        COPIES_TABLE: "copies",
+        JOBS_TABLE: "jobs",
+        PART_LEDGER_TABLE: "ledger",
+        MOST_PARTS_AT_ONCE: String(benchCase.mostPartsAtOnce),
+      },
+      mostSecondsPerRound,
+    );
+  },
+
+  rclone({ benchCase, sourceUrl, sinkUrl, certificateFile }) {
+    const { partBytes, partsAtOnce } = benchCase;
+    const environment: NodeJS.ProcessEnv = {
+      ...process.env,
+      RCLONE_CONFIG: "/dev/null",
+      RCLONE_CONFIG_SINK_TYPE: "s3",
+      RCLONE_CONFIG_SINK_PROVIDER: "Other",
+      RCLONE_CONFIG_SINK_ENDPOINT: sinkUrl,
+      RCLONE_CONFIG_SINK_ACCESS_KEY_ID: credentials.AWS_ACCESS_KEY_ID,
+      RCLONE_CONFIG_SINK_SECRET_ACCESS_KEY: credentials.AWS_SECRET_ACCESS_KEY,
+    };
+    // With it set, rclone 1.60 reads the bundle again for every request and looks far worse than it is.
+    delete environment.AWS_CA_BUNDLE;
+    return measureProcess(
+      "rclone",
+      [
+        ...["copyurl", sourceUrl + sourcePath, `sink:${bucket}/key`],
+        ...["--s3-chunk-size", `${partBytes}b`, "--s3-upload-cutoff", `${partBytes}b`],
+        ...["--s3-upload-concurrency", String(partsAtOnce), "--s3-no-check-bucket"],
+        ...(certificateFile === undefined ? [] : ["--no-check-certificate"]),
+      ],
+      environment,
+      mostSecondsPerRound,
+    );
+  },
+
+  floor(track, partsAtOnce) {
+    const { sizeBytes, partBytes } = track.benchCase;
+    const program = join(import.meta.dirname, "copy-simply.ts");
+    const numbers = [sizeBytes, partBytes, partsAtOnce].map(String);
+    return measureProcess(
+      process.execPath,
+      [program, track.sourceUrl + sourcePath, track.sinkUrl, ...numbers],
+      nodeEnvironment(track),
+      mostSecondsPerRound,
+    );
+  },
+};
+
+/** What the first line of `rclone version` says; nothing when there is no rclone. */
+export function rcloneVersion(): string | undefined {
+  const said = spawnSync("rclone", ["version"], {
+    encoding: "utf8",
+    env: { ...process.env, RCLONE_CONFIG: "/dev/null" },
+  });
+  return said.status === 0 ? said.stdout.split("\n", 1)[0]?.trim() : undefined;
+}
+
+export function partCount({ sizeBytes, partBytes }: BenchCase): number {
+  return Math.ceil(sizeBytes / partBytes);
+}
+
+/** The item of the Copies table that the copy Lambda finds, in DynamoDB's JSON. */
+export function copyItem(benchCase: BenchCase, sourceUrl: string): object {
+  const text = (value: string) => ({ S: value });
+  const number = (value: number) => ({ N: String(value) });
+  return {
+    copyId: text(copyId),
+    link: { M: { address: text(sourceUrl + sourcePath), version: number(1), expiresAt: { NULL: true } } },
+    plan: {
+      M: {
+        sizeBytes: number(benchCase.sizeBytes),
+        partBytes: number(benchCase.partBytes),
+        partCount: number(partCount(benchCase)),
+        rangesPerPart: number(1),
+        bucket: text(bucket),
+        key: text("key"),
+        uploadId: text("upload-1"),
+        uploadMark: text(uploadMark),
+        sourceFacts: {
+          M: { sizeBytes: number(benchCase.sizeBytes), etag: text(sourceEtag), crc64: { NULL: true } },
+        },
+        inventoryCrc64: { NULL: true },
+        replacesEtag: { NULL: true },
+        plannedAt: text("2026-11-20T00:00:00.000Z"),
+      },
+    },
+  };
+}
+
+function nodeEnvironment({ certificateFile }: Track): NodeJS.ProcessEnv {
+  const { PATH, HOME } = process.env;
+  return {
+    ...(PATH === undefined ? {} : { PATH }),
+    ...(HOME === undefined ? {} : { HOME }),
+    ...(certificateFile === undefined ? {} : { NODE_EXTRA_CA_CERTS: certificateFile }),
+  };
+}

@@ -1,0 +1,199 @@
+// `causeway verify`: a receipt against its signature, against S3, and against Aliyun, by headers alone or by every byte.
+import { createPublicKey, verify as verifySignature } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { GetPublicKeyCommand, KMSClient } from "@aws-sdk/client-kms";
+import { GetObjectCommand, HeadObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { crc64Nvme, crc64Xz } from "../lambdas/replication/checksums/crc64.ts";
+import { createPartChecksums, type PartChecksums } from "../lambdas/replication/checksums/part-checksums.ts";
+import type { BackupInventory, LocatedBackup } from "../lambdas/replication/inventories/inventory.ts";
+import {
+  canonicalJson,
+  type Receipt,
+  receiptDigest,
+  type SignedReceipt,
+  signedReceiptSchema,
+} from "../lambdas/replication/receipt.ts";
+import { sources } from "../lambdas/replication/sources/index.ts";
+import { CausewayError, messageOf } from "../lambdas/shared/errors.ts";
+import { connectInventory } from "./connect-inventory.ts";
+import { UsageProblem } from "./usage-problem.ts";
+
+export interface VerifyOptions {
+  readonly stage: string;
+  readonly aliyun?: { readonly endpoint: string; readonly protocol: "http" | "https"; readonly region: string };
+  readonly readData: boolean;
+}
+
+export interface Check {
+  readonly what: string;
+  /** `unknown`: it could not be looked at, which is no proof either way. */
+  readonly outcome: "equal" | "different" | "unknown";
+  readonly detail: string;
+}
+
+export interface Verdict {
+  readonly holds: boolean;
+  readonly checks: readonly Check[];
+  readonly lines: readonly string[];
+}
+
+const largestReceiptBytes = 1024 * 1024;
+
+/** Holds when nothing differs; what could not be looked at is named and does not count as a difference. */
+export async function verifyReceipt(receiptAt: string, options: VerifyOptions): Promise<Verdict> {
+  const s3 = new S3Client({});
+  const document = await readReceipt(receiptAt, s3);
+  const { receipt } = document;
+  const checks = [
+    await checkSignature(document),
+    ...(await checkTarget(receipt, s3)),
+    ...(await checkSource(receipt, options)),
+  ];
+  if (options.readData) checks.push(await checkTargetBytes(receipt, s3));
+  const holds = checks.every((check) => check.outcome !== "different");
+  const marks = { equal: "ok  ", different: "DIFF", unknown: "?   " } as const;
+  const lines = [
+    `${receipt.copyId}  ${receipt.source.fileName}  ${receipt.target.sizeBytes} bytes`,
+    ...checks.map((check) => `  ${marks[check.outcome]} ${check.what}: ${check.detail}`),
+    holds
+      ? `The receipt holds. Proof when it was written: ${receipt.proof.class}. ${receipt.proof.sentence}`
+      : "The receipt does NOT hold.",
+  ];
+  return { holds, checks, lines };
+}
+
+async function readReceipt(receiptAt: string, s3: S3Client): Promise<SignedReceipt> {
+  const text = await readText(receiptAt, s3);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw new UsageProblem(`${receiptAt} is not JSON.`, { cause: error });
+  }
+  const document = signedReceiptSchema.safeParse(parsed);
+  if (document.success) return document.data;
+  const fields = document.error.issues.map((issue) => issue.path.join(".")).join(", ");
+  throw new UsageProblem(`${receiptAt} is no receipt of a copy: ${fields || "the whole"} is not as it must be.`);
+}
+
+async function readText(receiptAt: string, s3: S3Client): Promise<string> {
+  const inS3 = /^s3:\/\/([^/]+)\/(.+)$/.exec(receiptAt);
+  if (!inS3) {
+    try {
+      return readFileSync(receiptAt, "utf8");
+    } catch (error) {
+      throw new UsageProblem(`${receiptAt} cannot be read: ${messageOf(error)}`, { cause: error });
+    }
+  }
+  const [, Bucket = "", Key = ""] = inS3;
+  const answer = await s3.send(new GetObjectCommand({ Bucket, Key }));
+  if ((answer.ContentLength ?? 0) > largestReceiptBytes)
+    throw new UsageProblem(`${receiptAt} is too large for a receipt.`);
+  return (await answer.Body?.transformToString()) ?? "";
+}
+
+/** Checked here with the public half of the key: KMS is asked for nothing else. */
+async function checkSignature({ receipt, signature }: SignedReceipt): Promise<Check> {
+  const digest = receiptDigest(receipt);
+  const what = "signature";
+  if (digest.toString("hex") !== signature.sha256) {
+    return { what, outcome: "different", detail: "the receipt's text is not the one that was signed" };
+  }
+  const answer = await new KMSClient({}).send(new GetPublicKeyCommand({ KeyId: signature.keyId }));
+  const key = createPublicKey({ key: Buffer.from(answer.PublicKey ?? []), format: "der", type: "spki" });
+  const good = verifySignature(
+    "sha256",
+    Buffer.from(canonicalJson(receipt)),
+    key,
+    Buffer.from(signature.value, "base64"),
+  );
+  return good
+    ? { what, outcome: "equal", detail: `by ${signature.keyId}` }
+    : { what, outcome: "different", detail: `not made by ${signature.keyId}` };
+}
+
+async function checkTarget(receipt: Receipt, s3: S3Client): Promise<Check[]> {
+  const { target } = receipt;
+  const where = `s3://${target.bucket}/${target.key}`;
+  try {
+    const head = await s3.send(
+      new HeadObjectCommand({
+        Bucket: target.bucket,
+        Key: target.key,
+        ...(target.versionId === null ? {} : { VersionId: target.versionId }),
+        ChecksumMode: "ENABLED",
+      }),
+    );
+    return [
+      compare("S3 size", target.sizeBytes, head.ContentLength),
+      compare("S3 ETag", target.etag, head.ETag),
+      compare("S3 checksum CRC64NVME", target.checksum, head.ChecksumCRC64NVME),
+    ];
+  } catch (error) {
+    if (error instanceof Error && (error.name === "NotFound" || error.name === "NoSuchVersion")) {
+      return [{ what: "S3 object", outcome: "different", detail: `${where} is gone` }];
+    }
+    throw error;
+  }
+}
+
+async function checkSource(receipt: Receipt, options: VerifyOptions): Promise<Check[]> {
+  const { source } = receipt;
+  let located: LocatedBackup;
+  try {
+    const inventory: BackupInventory = connectInventory(options.stage, options.aliyun);
+    located = await inventory.locate(source);
+  } catch (error) {
+    // Aliyun deletes backups after their retention: the copy outlives them, and that is its purpose.
+    const detail = error instanceof CausewayError ? `${error.name}: ${error.message}` : messageOf(error);
+    return [{ what: "Aliyun", outcome: "unknown", detail }];
+  }
+  const reader = sources["aliyun-rds"]();
+  try {
+    const facts = await reader.probe(located.address);
+    const checks = [
+      compare("Aliyun size", source.sizeBytes, facts.sizeBytes),
+      compare("Aliyun ETag", source.etag, facts.etag),
+      compare("Aliyun CRC-64 of the file", source.headerCrc64, facts.crc64),
+      compare("Aliyun CRC-64 in the backup list", source.inventoryCrc64, located.backup.crc64),
+    ];
+    if (!options.readData) return checks;
+    const range = { first: 0, last: facts.sizeBytes - 1 };
+    const stream = await reader.open(located.address, range, facts, new AbortController().signal);
+    const sums = await sumOf(stream as AsyncIterable<Buffer>);
+    return [
+      ...checks,
+      compare("Aliyun's bytes, read now, CRC-64/XZ", receipt.proof.crc64, crc64Xz.format(sums.crc64Xz)),
+    ];
+  } finally {
+    reader.close();
+  }
+}
+
+async function checkTargetBytes(receipt: Receipt, s3: S3Client): Promise<Check> {
+  const { target } = receipt;
+  const answer = await s3.send(
+    new GetObjectCommand({
+      Bucket: target.bucket,
+      Key: target.key,
+      ...(target.versionId === null ? {} : { VersionId: target.versionId }),
+    }),
+  );
+  const sums = await sumOf(answer.Body as AsyncIterable<Buffer>);
+  const text = `${sums.bytes} ${crc64Xz.format(sums.crc64Xz)} ${crc64Nvme.format(sums.crc64Nvme)}`;
+  return compare("S3's bytes, read now", `${target.sizeBytes} ${receipt.proof.crc64} ${target.checksum}`, text);
+}
+
+async function sumOf(stream: AsyncIterable<Buffer>): Promise<PartChecksums> {
+  const sums = createPartChecksums();
+  for await (const chunk of stream) sums.update(chunk);
+  return sums.digest();
+}
+
+function compare(what: string, expected: unknown, found: unknown): Check {
+  if (expected === null || expected === undefined) return { what, outcome: "unknown", detail: "the receipt has none" };
+  if (found === null || found === undefined) return { what, outcome: "unknown", detail: "none is stated now" };
+  return expected === found
+    ? { what, outcome: "equal", detail: String(found) }
+    : { what, outcome: "different", detail: `the receipt says ${expected}, found ${found}` };
+}

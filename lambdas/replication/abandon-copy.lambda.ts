@@ -1,0 +1,45 @@
+// Entry: cleans up after a copy that failed, keeps the reason, and raises the event.
+import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
+import * as z from "zod";
+import { documentClient } from "../shared/aws-clients.ts";
+import { readEnvironment } from "../shared/environment.ts";
+import { eventSender } from "../shared/events.ts";
+import { JobsStore } from "../shared/jobs.store.ts";
+import { makeHandler } from "../shared/make-handler.ts";
+import { abandonCopy } from "./abandon-copy.ts";
+import { abandonCopyEnvironment } from "./config.ts";
+import { CopiesStore } from "./copies.store.ts";
+import { targets } from "./targets/index.ts";
+
+export const handler = makeHandler({
+  input: z.object({
+    runId: z.string(),
+    copyId: z.string(),
+    executionArn: z.string(),
+    failure: z.object({ Error: z.string().optional(), Cause: z.string().optional() }),
+  }),
+  build: () => {
+    const environment = readEnvironment(abandonCopyEnvironment);
+    const documents = documentClient();
+    return {
+      target: targets.s3.open(environment.BACKUPS_BUCKET),
+      copies: new CopiesStore(documents, environment.COPIES_TABLE),
+      jobs: new JobsStore(documents, environment.JOBS_TABLE),
+      events: eventSender(new EventBridgeClient({}), environment.EVENT_BUS_NAME, "causeway.replication"),
+    };
+  },
+  run: async ({ runId, ...input }, { target, copies, jobs, events }) => {
+    const reason = await abandonCopy(input, {
+      target,
+      read: (copyId) => copies.read(copyId),
+      fail: (copyId, failure, state, keepPlan) => copies.fail(copyId, failure, state, keepPlan),
+      now: () => Date.now(),
+    });
+    const finishedAt = new Date().toISOString();
+    const sentence = `${reason.error}: ${reason.cause}`;
+    await jobs.updateUnit(runId, input.copyId, { phase: "failed", outcome: "failed", reason: sentence, finishedAt });
+    const [, instanceId = "", backupId = ""] = input.copyId.split(":");
+    await events.send("BackupCopyFailed", [{ runId, copyId: input.copyId, instanceId, backupId, ...reason }]);
+    return reason;
+  },
+});

@@ -1,0 +1,42 @@
+// The port for where backups are listed and their download addresses are handed out.
+import type { SourceBackup } from "../backup.ts";
+
+export interface InventoryWindow {
+  readonly startMilliseconds: number;
+  readonly endMilliseconds: number;
+}
+
+export interface InventoryFilter {
+  /** Empty: every instance of the account in the region. */
+  readonly instanceIds: readonly string[];
+  readonly window: InventoryWindow;
+  /** FullBackup, IncrementalBackup; empty: all. */
+  readonly types: readonly string[];
+  /** Logical, Physical, Snapshot; empty: all. */
+  readonly methods: readonly string[];
+  readonly includeDeletedInstances: boolean;
+}
+
+export interface BackupRef {
+  readonly instanceId: string;
+  readonly backupId: string;
+  readonly instanceDeleted: boolean;
+  /** RFC 3339; narrows the search. */
+  readonly startedAt: string;
+}
+
+export interface LocatedBackup {
+  readonly backup: SourceBackup;
+  /** Where to read it; a secret until it expires. */
+  readonly address: string;
+  /** RFC 3339, read from the address itself; null where it does not say. */
+  readonly addressExpiresAt: string | null;
+}
+
+/** Errors (CausewayError): `SourceUnavailable`, `SourceThrottled`, `SourceRefused`, `SecretMissing`, `BackupNotFound`. */
+export interface BackupInventory {
+  /** All pages, newest window last. */
+  list(filter: InventoryFilter): AsyncIterable<SourceBackup>;
+  /** A fresh address of one backup. */
+  locate(ref: BackupRef): Promise<LocatedBackup>;
+}

@@ -1,0 +1,52 @@
+// Entry: closes a run's job with its counts.
+import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
+import * as z from "zod";
+import { documentClient } from "../shared/aws-clients.ts";
+import { readEnvironment } from "../shared/environment.ts";
+import { eventSender } from "../shared/events.ts";
+import { JobsStore } from "../shared/jobs.store.ts";
+import { log } from "../shared/log.ts";
+import { makeHandler } from "../shared/make-handler.ts";
+import { summariseRunEnvironment } from "./config.ts";
+import { summariseRun } from "./summarise-run.ts";
+
+export const handler = makeHandler({
+  input: z.object({
+    runId: z.string(),
+    failure: z.object({ Error: z.string().optional(), Cause: z.string().optional() }).nullable(),
+  }),
+  build: () => {
+    const environment = readEnvironment(summariseRunEnvironment);
+    return {
+      jobs: new JobsStore(documentClient(), environment.JOBS_TABLE),
+      events: eventSender(new EventBridgeClient({}), environment.EVENT_BUS_NAME, "causeway.replication"),
+    };
+  },
+  run: async ({ runId, failure }, { jobs, events }) => {
+    const now = Date.now();
+    const at = new Date(now).toISOString();
+    const blank = {
+      jobId: runId,
+      kind: "replication-run",
+      state: "running",
+      phase: "",
+      startedAt: at,
+      heartbeatAt: at,
+    } as const;
+    const job = (await jobs.view(runId, now)) ?? {
+      ...blank,
+      units: [],
+      bytesDone: 0,
+      bytesTotal: 0,
+      bytesPerSecond: 0,
+      percent: 0,
+      secondsLeft: undefined,
+    };
+    const summary = summariseRun(job, failure);
+    const { state, sentence, counts } = summary;
+    await jobs.updateJob(runId, { state, phase: "finished", sentence, counts, heartbeatAt: at, finishedAt: at });
+    await events.send("ReplicationRunFinished", [{ runId, state, sentence, counts }]);
+    log.info("run finished", { runId, state, sentence });
+    return summary;
+  },
+});

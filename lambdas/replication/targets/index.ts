@@ -1,0 +1,6 @@
+// Registry of targets: the key is the name in configuration and receipts.
+import { s3Limits, s3Target } from "./s3.ts";
+
+export const targets = {
+  s3: { open: s3Target, limits: s3Limits },
+} as const;

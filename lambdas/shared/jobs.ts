@@ -1,0 +1,107 @@
+// A long-running thing of any room, as a person sees it: state, phase, bytes, rate, time left.
+
+export type JobState = "queued" | "running" | "succeeded" | "succeeded-with-warnings" | "failed" | "cancelled";
+
+/** The job itself: item `job`. */
+export interface Job {
+  readonly jobId: string;
+  /** "replication-run" … */
+  readonly kind: string;
+  readonly state: JobState;
+  readonly phase: string;
+  /** RFC 3339, UTC, milliseconds. */
+  readonly startedAt: string;
+  readonly heartbeatAt: string;
+  readonly finishedAt?: string;
+  readonly executionArn?: string;
+  readonly sentence?: string;
+  readonly error?: { readonly name: string; readonly cause: string; readonly action: string };
+  readonly counts?: Readonly<Record<string, number>>;
+}
+
+/** One thing the job works on: item `unit#<unit id>`. */
+export interface JobUnit {
+  readonly unitId: string;
+  readonly title: string;
+  readonly phase: string;
+  readonly bytesTotal: number;
+  readonly partsTotal?: number;
+  readonly startedAt: string;
+  readonly finishedAt?: string;
+  readonly outcome?: string;
+  readonly reason?: string;
+  readonly proof?: string;
+  readonly receiptKey?: string;
+}
+
+/** What one worker has done of a unit, in absolute numbers: item `progress#<unit id>#<worker>`. */
+export interface WorkerProgress {
+  readonly unitId: string;
+  readonly worker: string;
+  readonly bytesDone: number;
+  readonly partsDone: number;
+  readonly at: string;
+  /** Since this worker's invocation began; 0 when it has ended. */
+  readonly bytesPerSecond: number;
+}
+
+export interface JobView extends Job {
+  readonly units: readonly UnitView[];
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  readonly bytesPerSecond: number;
+  /** 0 to 100, whole; 100 only when every byte is there. */
+  readonly percent: number;
+  /** Undefined while no rate is known. */
+  readonly secondsLeft: number | undefined;
+}
+
+export interface UnitView extends JobUnit {
+  readonly bytesDone: number;
+  readonly partsDone: number;
+  readonly bytesPerSecond: number;
+}
+
+/** A worker silent for longer has ended or died: its rate no longer counts, its bytes do. */
+const staleProgressMilliseconds = 10_000;
+
+/**
+ * Sums the workers' absolute numbers. Whatever was retried or reported twice, a unit never counts more than its size.
+ */
+export function viewJob(
+  job: Job,
+  units: readonly JobUnit[],
+  progress: readonly WorkerProgress[],
+  nowMilliseconds: number,
+): JobView {
+  const views = units.map((unit): UnitView => {
+    const finished = unit.finishedAt !== undefined;
+    const own = progress.filter((item) => item.unitId === unit.unitId);
+    const live = own.filter((item) => nowMilliseconds - Date.parse(item.at) < staleProgressMilliseconds);
+    const copied = finished && unit.outcome !== "failed";
+    return {
+      ...unit,
+      bytesDone: copied ? unit.bytesTotal : Math.min(unit.bytesTotal, sum(own.map((item) => item.bytesDone))),
+      partsDone: copied
+        ? (unit.partsTotal ?? 0)
+        : Math.min(unit.partsTotal ?? 0, sum(own.map((item) => item.partsDone))),
+      bytesPerSecond: finished ? 0 : sum(live.map((item) => item.bytesPerSecond)),
+    };
+  });
+  const bytesDone = sum(views.map((unit) => unit.bytesDone));
+  const bytesTotal = sum(views.map((unit) => unit.bytesTotal));
+  const bytesPerSecond = sum(views.map((unit) => unit.bytesPerSecond));
+  return {
+    ...job,
+    units: views,
+    bytesDone,
+    bytesTotal,
+    bytesPerSecond,
+    percent: bytesTotal === 0 ? 0 : Math.floor((bytesDone / bytesTotal) * 100),
+    secondsLeft: bytesPerSecond > 0 ? Math.ceil((bytesTotal - bytesDone) / bytesPerSecond) : undefined,
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,28 @@
+// Where deliveries end that failed for good: kept for two weeks, for a person to look at.
+import { Duration, Validations } from "aws-cdk-lib";
+import { Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
+import { Construct } from "constructs";
+
+export interface DeadLetterQueueProps {
+  /** What a message in it is, such as "alarms that no mail server took". */
+  readonly holds: string;
+}
+
+export class DeadLetterQueue extends Construct {
+  readonly queue: Queue;
+
+  constructor(scope: Construct, id: string, props: DeadLetterQueueProps) {
+    super(scope, id);
+    this.queue = new Queue(this, "Queue", {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
+    Validations.of(this.queue).acknowledge(
+      ...["AwsSolutions-SQS3", "Serverless-SQSRedrivePolicy"].map((id) => ({
+        id,
+        reason: `This is a dead-letter queue itself: it holds ${props.holds}, and nothing reads it by machine.`,
+      })),
+    );
+  }
+}

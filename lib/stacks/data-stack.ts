@@ -1,0 +1,165 @@
+// Whatever must outlive a redeploy: tables, buckets, keys, and the bus and topic that every room uses.
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Validations } from "aws-cdk-lib";
+import { AttributeType, BillingMode, Table, TableEncryption, type TableProps } from "aws-cdk-lib/aws-dynamodb";
+import { EventBus } from "aws-cdk-lib/aws-events";
+import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import { Key, KeySpec, KeyUsage } from "aws-cdk-lib/aws-kms";
+import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket } from "aws-cdk-lib/aws-s3";
+import { Topic } from "aws-cdk-lib/aws-sns";
+import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
+import type { Construct } from "constructs";
+import type { StageSettings } from "../config.ts";
+import { DeadLetterQueue } from "../constructs/dead-letter-queue.ts";
+import { KeptBucket } from "../constructs/kept-bucket.ts";
+
+export interface DataStackProps extends StackProps {
+  readonly settings: StageSettings;
+}
+
+/** Lists, batches and map results are of use while their run can still be looked at or redriven. */
+const workAge = Duration.days(30);
+
+const accessLogAge = Duration.days(90);
+
+export class DataStack extends Stack {
+  /** Encrypts tables, buckets and alarms. */
+  readonly key: Key;
+  /** Signs receipts; whoever has a receipt can verify it with the public half. */
+  readonly receiptSigningKey: Key;
+  readonly receiptSigningAlias: string;
+  readonly jobs: Table;
+  readonly copies: Table;
+  readonly partLedger: Table;
+  readonly backups: Bucket;
+  readonly work: Bucket;
+  readonly bus: EventBus;
+  readonly alarmTopic: Topic;
+
+  constructor(scope: Construct, id: string, props: DataStackProps) {
+    super(scope, id, props);
+    const { stage, retention, alarms } = props.settings;
+    this.key = new Key(this, "DataKey", {
+      alias: `causeway-${stage}/data`,
+      description: `Causeway ${stage}: encrypts tables, buckets and alarms`,
+      enableKeyRotation: true,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    this.receiptSigningAlias = `alias/causeway-${stage}/receipts`;
+    this.receiptSigningKey = new Key(this, "ReceiptSigningKey", {
+      alias: this.receiptSigningAlias,
+      description: `Causeway ${stage}: signs receipts`,
+      keySpec: KeySpec.ECC_NIST_P256,
+      keyUsage: KeyUsage.SIGN_VERIFY,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+
+    this.jobs = this.#table("Jobs", props.settings, {
+      partitionKey: { name: "jobId", type: AttributeType.STRING },
+      sortKey: { name: "item", type: AttributeType.STRING },
+    });
+    this.copies = this.#table("Copies", props.settings, {
+      partitionKey: { name: "copyId", type: AttributeType.STRING },
+    });
+    this.partLedger = this.#table("PartLedger", props.settings, {
+      partitionKey: { name: "uploadKey", type: AttributeType.STRING },
+      sortKey: { name: "partNumber", type: AttributeType.NUMBER },
+      timeToLiveAttribute: "expiresAt",
+    });
+
+    const accessLogs = this.#accessLogsBucket();
+    this.backups = new KeptBucket(this, "BackupsBucket", {
+      key: this.key,
+      accessLogs,
+      lifecycleRules: [
+        {
+          id: "DropOverwrittenVersions",
+          noncurrentVersionExpiration: Duration.days(retention.noncurrentBackupDays),
+        },
+      ],
+    }).bucket;
+    this.work = new KeptBucket(this, "WorkBucket", {
+      key: this.key,
+      accessLogs,
+      lifecycleRules: [{ id: "DropOldWork", expiration: workAge, noncurrentVersionExpiration: Duration.days(1) }],
+    }).bucket;
+
+    this.bus = new EventBus(this, "EventBus", {
+      eventBusName: `causeway-${stage}`,
+      description: "What happened in Causeway: backups replicated, copies abandoned, runs summarised",
+    });
+    this.alarmTopic = this.#alarmTopic(alarms.email);
+
+    new CfnOutput(this, "BackupsBucketName", { value: this.backups.bucketName });
+    new CfnOutput(this, "WorkBucketName", { value: this.work.bucketName });
+    new CfnOutput(this, "JobsTableName", { value: this.jobs.tableName });
+    new CfnOutput(this, "CopiesTableName", { value: this.copies.tableName });
+    new CfnOutput(this, "PartLedgerTableName", { value: this.partLedger.tableName });
+    new CfnOutput(this, "EventBusName", { value: this.bus.eventBusName });
+    new CfnOutput(this, "ReceiptSigningKeyAlias", { value: this.receiptSigningAlias });
+    new CfnOutput(this, "AlarmTopicArn", { value: this.alarmTopic.topicArn });
+  }
+
+  #table(
+    id: string,
+    settings: StageSettings,
+    props: Pick<TableProps, "partitionKey" | "sortKey" | "timeToLiveAttribute">,
+  ) {
+    return new Table(this, id, {
+      ...props,
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      encryption: TableEncryption.CUSTOMER_MANAGED,
+      encryptionKey: this.key,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: settings.protectData,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+  }
+
+  #accessLogsBucket(): IBucket {
+    const bucket = new Bucket(this, "AccessLogsBucket", {
+      // S3's log delivery cannot write into a bucket encrypted with a customer's key.
+      encryption: BucketEncryption.S3_MANAGED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      versioned: true,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      lifecycleRules: [
+        {
+          id: "DropOldLogs",
+          expiration: accessLogAge,
+          noncurrentVersionExpiration: Duration.days(1),
+          abortIncompleteMultipartUploadAfter: Duration.days(7),
+        },
+      ],
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    Validations.of(bucket).acknowledge({
+      id: "AwsSolutions-S1",
+      reason: "This bucket holds the access logs; logging its own access would never end.",
+    });
+    // Under exactOptionalPropertyTypes the CDK's class does not quite fit its own interface.
+    return bucket as IBucket;
+  }
+
+  #alarmTopic(email: string | undefined): Topic {
+    const topic = new Topic(this, "AlarmTopic", {
+      displayName: "Causeway alarms",
+      masterKey: this.key,
+      enforceSSL: true,
+    });
+    this.key.addToResourcePolicy(
+      new PolicyStatement({
+        sid: "AlarmsReachTheirTopic",
+        principals: [new ServicePrincipal("cloudwatch.amazonaws.com")],
+        actions: ["kms:Decrypt", "kms:GenerateDataKey*"],
+        resources: ["*"],
+        conditions: { StringEquals: { "aws:SourceAccount": this.account } },
+      }),
+    );
+    if (email !== undefined) {
+      const undelivered = new DeadLetterQueue(this, "UndeliveredAlarms", { holds: "alarms that no mail server took" });
+      topic.addSubscription(new EmailSubscription(email, { deadLetterQueue: undelivered.queue }));
+    }
+    return topic;
+  }
+}

@@ -1,0 +1,151 @@
+// The services of one local cloud, put together: who calls whom inside the process, and where each keeps its state.
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import type { BootOptions } from "./cloud.ts";
+import { type DynamodbService, startDynamodbService } from "./dynamodb/dynamodb-service.ts";
+import { createEventBridgeService, type EventBridgeService } from "./eventbridge/eventbridge.ts";
+import type { DeliveryOptions } from "./eventbridge/target.ts";
+import type { EventPort } from "./gateway/ports.ts";
+import type { LocalService, ServiceContext } from "./gateway/service.ts";
+import type { Iam } from "./iam/iam.ts";
+import { createKmsService, type KmsService } from "./kms/kms.ts";
+import { EventInvocations } from "./lambda/event-invocations.ts";
+import { FunctionLogs } from "./lambda/function-logs.ts";
+import { LambdaHost } from "./lambda/lambda-host.ts";
+import { createLambdaService } from "./lambda/lambda-service.ts";
+import { workerCode } from "./lambda/worker-code.ts";
+import type { Clock } from "./rig/clock.ts";
+import type { Faults } from "./rig/faults.ts";
+import { createS3Service, type S3Service } from "./s3/s3-service.ts";
+import { createSchedulerService, type SchedulerService } from "./scheduler/scheduler.ts";
+import { createSecretsManagerService, type SecretsManagerService } from "./secrets-manager/secrets-manager.ts";
+import { createSqsService, type SqsService } from "./sqs/sqs.ts";
+import { createStepFunctionsService, type StepFunctionsService } from "./step-functions/step-functions.ts";
+
+export interface Foundations {
+  readonly options: BootOptions;
+  readonly place: { readonly accountId: string; readonly region: string };
+  readonly clock: Clock;
+  readonly faults: Faults;
+  readonly iam: Iam;
+  /** Of the gateway; known once it listens. */
+  readonly endpointUrl: () => string;
+}
+
+export interface CloudServices {
+  readonly s3: S3Service;
+  readonly dynamodb: DynamodbService;
+  readonly kms: KmsService;
+  readonly secretsManager: SecretsManagerService;
+  readonly lambda: LambdaHost;
+  readonly events: EventInvocations;
+  readonly stepFunctions: StepFunctionsService;
+  readonly eventBridge: EventBridgeService;
+  readonly scheduler: SchedulerService;
+  readonly sqs: SqsService;
+  /** For the gateway, in the order in which they are to be closed. */
+  readonly all: readonly LocalService[];
+}
+
+/** The way to end each service is added to `started` as soon as it exists. */
+export async function createServices(
+  foundations: Foundations,
+  started: (() => Promise<unknown>)[],
+): Promise<CloudServices> {
+  const { options, place, clock, faults, iam, endpointUrl } = foundations;
+  const notice = (sentence: string) => options.onNotice?.(sentence);
+  const contextOf = (name: string): ServiceContext => ({
+    clock,
+    faults,
+    authorize: iam.authorize,
+    ...place,
+    stateDirectory: serviceDirectory(options.stateDirectory, name),
+  });
+  const keep = <Service extends LocalService>(service: Service): Service => {
+    started.push(async () => service.close?.());
+    return service;
+  };
+
+  // S3 locks its state: a second cloud on the same directory ends here, before anything else of it runs.
+  const events: EventPort = { publish: (event, busName) => eventBridge.publish(event, busName) };
+  const s3 = keep(
+    createS3Service(contextOf("s3"), {
+      events,
+      ...(options.smallestPartBytes === undefined ? {} : { smallestPartBytes: options.smallestPartBytes }),
+    }),
+  );
+  const [dynamodb] = await Promise.all([
+    startDynamodbService({
+      ...contextOf("dynamodb"),
+      onNotice: notice,
+      ...(options.dynamodbEndpoint === undefined ? {} : { endpoint: options.dynamodbEndpoint }),
+    }).then(keep),
+    // The first invocation shall not wait for it.
+    workerCode(),
+  ]);
+  const kms = keep(createKmsService(contextOf("kms")));
+  const secretsManager = keep(
+    createSecretsManagerService(contextOf("secrets-manager"), { keyArnOf: (keyId) => kms.keyArnOf(keyId) }),
+  );
+  const sqs = keep(createSqsService(contextOf("sqs")));
+  const logs = new FunctionLogs({
+    ...place,
+    directory: path.join(options.stateDirectory, "logs"),
+    authorize: iam.authorize,
+    onNotice: notice,
+    ...(options.onLog ? { onLog: options.onLog } : {}),
+  });
+  const lambda = new LambdaHost({
+    ...options.lambdaLimits,
+    ...place,
+    clock,
+    faults,
+    endpointUrl,
+    onLog: (definition, line) => logs.write(definition, line),
+  });
+  const eventInvocations = new EventInvocations({
+    host: lambda,
+    clock,
+    authorize: iam.authorize,
+    stateDirectory: serviceDirectory(options.stateDirectory, "lambda"),
+    queues: sqs,
+    onNotice: notice,
+  });
+  const lambdaService = keep({
+    ...createLambdaService({ host: lambda, events: eventInvocations, authorize: iam.authorize }),
+    async close() {
+      await eventInvocations.close();
+      await lambda.close();
+      logs.close();
+    },
+  });
+  const stepFunctions = keep(createStepFunctionsService(contextOf("step-functions"), { lambda, endpointUrl }));
+  const delivery: DeliveryOptions = {
+    ports: () => ({ lambda: eventInvocations, workflows: stepFunctions, queues: sqs }),
+    permissions: iam,
+    onProblem: notice,
+  };
+  const eventBridge = keep(createEventBridgeService(contextOf("eventbridge"), delivery));
+  const scheduler = keep(createSchedulerService(contextOf("scheduler"), delivery));
+  return {
+    s3,
+    dynamodb,
+    kms,
+    secretsManager,
+    lambda,
+    events: eventInvocations,
+    stepFunctions,
+    eventBridge,
+    scheduler,
+    sqs,
+    // What sends work comes before what does it.
+    all: [scheduler, eventBridge, stepFunctions, lambdaService, sqs, secretsManager, kms, dynamodb, s3],
+  };
+}
+
+/** Made when missing. */
+export function serviceDirectory(stateDirectory: string, name: string): string {
+  const directory = path.join(stateDirectory, name);
+  mkdirSync(directory, { recursive: true });
+  return directory;
+}

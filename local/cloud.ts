@@ -1,0 +1,228 @@
+// Boots the local cloud from a synthesised app: every service behind one port, every resource of the templates in it.
+import { mkdirSync } from "node:fs";
+import type { AliyunCredentials } from "./aliyun-rds/acs3-signature.ts";
+import { type AliyunStandIn, startAliyun } from "./aliyun-rds/aliyun-stand-in.ts";
+import { provisionCompute } from "./assembly/provision-compute.ts";
+import { provisionData } from "./assembly/provision-data.ts";
+import { provisionResourcePolicies, provisionRoles } from "./assembly/provision-roles.ts";
+import { type Assembly, readAssembly } from "./assembly/read-assembly.ts";
+import { onePlace, type ResolvedAssembly, type Resource, resolveAssembly } from "./assembly/resolve-assembly.ts";
+import { type CloudServices, createServices, serviceDirectory } from "./cloud-services.ts";
+import type { EventBridgeService } from "./eventbridge/eventbridge.ts";
+import { startGateway } from "./gateway/gateway.ts";
+import type { Principal } from "./gateway/service.ts";
+import { KeyStore } from "./iam/credentials.ts";
+import { Iam } from "./iam/iam.ts";
+import type { LambdaHost } from "./lambda/lambda-host.ts";
+import type { PoolLimits } from "./lambda/thread-pool.ts";
+import { Clock } from "./rig/clock.ts";
+import { Faults } from "./rig/faults.ts";
+import type { S3Service } from "./s3/s3-service.ts";
+import type { SchedulerService } from "./scheduler/scheduler.ts";
+import type { StepFunctionsService } from "./step-functions/step-functions.ts";
+
+export interface BootOptions {
+  /** A synthesised app: `cdk.out`. */
+  readonly assemblyDirectory: string;
+  /** Everything that survives a restart lies here. Made when missing. */
+  readonly stateDirectory: string;
+  /** Default: the machine's time. */
+  readonly clock?: Clock;
+  readonly faults?: Faults;
+  /** Of the AWS services; 0 or absent: any free one. */
+  readonly port?: number;
+  /** Values of template parameters, as `cdk deploy --parameters [Stack:]Name=value` would give them. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** Another DynamoDB-compatible server in the place of the one that comes along. */
+  readonly dynamodbEndpoint?: string;
+  /** S3's is 5 MiB; tests of part limits set it lower, and the stacks' parameter SmallestPartBytes with it. */
+  readonly smallestPartBytes?: number;
+  /** How long a download link of the Aliyun stand-in works. */
+  readonly aliyunLinkSeconds?: number;
+  readonly lambdaLimits?: PoolLimits & { readonly accountConcurrency?: number };
+  /** One line of a function's output; it is in `<stateDirectory>/logs/<function>.log` as well. */
+  readonly onLog?: (functionName: string, line: string) => void;
+  /** A sentence that the operator should read. */
+  readonly onNotice?: (sentence: string) => void;
+}
+
+export interface LocalCloud {
+  /** Base URL of all AWS services. */
+  readonly url: string;
+  readonly accountId: string;
+  readonly region: string;
+  /** May do everything. */
+  readonly operator: Principal;
+  readonly clock: Clock;
+  readonly faults: Faults;
+  readonly iam: Iam;
+  readonly lambda: LambdaHost;
+  readonly s3: S3Service;
+  readonly stepFunctions: StepFunctionsService;
+  readonly eventBridge: EventBridgeService;
+  readonly scheduler: SchedulerService;
+  readonly aliyun: AliyunStandIn;
+  /** The key pair that the stand-in knows; to be put where the functions look for Aliyun's. */
+  readonly aliyunCredentials: AliyunCredentials;
+  readonly resources: readonly Resource[];
+  readonly outputs: ResolvedAssembly["outputs"];
+  /** One sentence for each thing in the templates that the local cloud does not carry out. */
+  readonly unknown: readonly string[];
+  /** By logical id, construct path (`causeway-local-replication/CopyBatch/Function`) or its end. Throws when there is not exactly one. */
+  resource(name: string): Resource;
+  /** A stack output by its name. Throws when no stack or more than one has it. */
+  output(name: string): string;
+  /** For a client of the AWS SDK that acts as the operator. */
+  clientConfig(): ClientConfig;
+  close(): Promise<void>;
+}
+
+export interface ClientConfig {
+  readonly region: string;
+  readonly endpoint: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly forcePathStyle: boolean;
+  /** The cloud's clock need not be the machine's; signatures carry the time. */
+  readonly systemClockOffset: number;
+}
+
+/** Throws an Error with a sentence when something prevents it; what was started by then is ended again. */
+export async function bootCloud(options: BootOptions): Promise<LocalCloud> {
+  const started: (() => Promise<unknown>)[] = [];
+  try {
+    return await boot(options, started);
+  } catch (error) {
+    // In reverse: what was started last leans on what was started before it.
+    for (const end of started.reverse()) await end();
+    throw error;
+  }
+}
+
+async function boot(options: BootOptions, started: (() => Promise<unknown>)[]): Promise<LocalCloud> {
+  const assembly = readAssembly(options.assemblyDirectory);
+  const place = onePlace(assembly);
+  const clock = options.clock ?? new Clock();
+  const faults = options.faults ?? new Faults();
+  mkdirSync(options.stateDirectory, { recursive: true, mode: 0o700 });
+  const iam = new Iam({ ...place, stateDirectory: options.stateDirectory });
+
+  // Where the gateway listens is known only after the services that need it exist.
+  let url = "";
+  const services = await createServices({ options, place, clock, faults, iam, endpointUrl: () => url }, started);
+  const gateway = await startGateway({
+    services: services.all,
+    principalOf: iam.principalOf,
+    clock,
+    faults,
+    ...(options.port === undefined ? {} : { port: options.port }),
+    onDefect: (error, call) => options.onNotice?.(`A defect of the local cloud at ${call}: ${describe(error)}`),
+  });
+  // The gateway closes its services.
+  started.length = 0;
+  started.push(() => gateway.close());
+  url = gateway.url;
+
+  const aliyunDirectory = serviceDirectory(options.stateDirectory, "aliyun-rds");
+  const aliyunCredentials = keepAliyunCredentials(aliyunDirectory);
+  const aliyun = await startAliyun({
+    clock,
+    faults,
+    stateDirectory: aliyunDirectory,
+    credentials: [aliyunCredentials],
+    ...(options.aliyunLinkSeconds === undefined ? {} : { linkSeconds: options.aliyunLinkSeconds }),
+  });
+  started.push(() => aliyun.close());
+
+  const parameters = { ...standInParameters(assembly, aliyun, options), ...options.parameters };
+  const resolved = resolveAssembly(assembly, { gatewayUrl: url, parameters });
+  const unknown = await provision(resolved, services, iam);
+  const { withoutMachine } = services.stepFunctions.resume();
+  for (const arn of withoutMachine) {
+    options.onNotice?.(`The execution ${arn} of an earlier run stands still: its state machine is gone.`);
+  }
+  services.events.resume();
+  services.eventBridge.start();
+  services.scheduler.start();
+
+  return {
+    url,
+    ...place,
+    operator: iam.operator,
+    clock,
+    faults,
+    iam,
+    lambda: services.lambda,
+    s3: services.s3,
+    stepFunctions: services.stepFunctions,
+    eventBridge: services.eventBridge,
+    scheduler: services.scheduler,
+    aliyun,
+    aliyunCredentials,
+    resources: resolved.resources,
+    outputs: resolved.outputs,
+    unknown: [...resolved.unknown, ...unknown, ...iam.unsupported],
+    resource: (name) => findResource(resolved.resources, name),
+    output: (name) => findOutput(resolved.outputs, name),
+    clientConfig: () => ({
+      region: place.region,
+      endpoint: url,
+      credentials: { accessKeyId: iam.operator.accessKeyId, secretAccessKey: iam.operator.secretAccessKey },
+      forcePathStyle: true,
+      systemClockOffset: Math.round(clock.now() - Date.now()),
+    }),
+    async close() {
+      for (const end of started.reverse()) await end();
+      if (!options.clock) clock.close();
+    },
+  };
+}
+
+/** What a real deployment knows of Aliyun by its stage, the local one gives as values of the stacks' parameters. */
+function standInParameters(assembly: Assembly, aliyun: AliyunStandIn, options: BootOptions): Record<string, string> {
+  const values: Record<string, string> = {
+    AliyunRdsEndpoint: aliyun.rpcEndpoint,
+    AliyunProtocol: "http",
+    ...(options.smallestPartBytes === undefined ? {} : { SmallestPartBytes: String(options.smallestPartBytes) }),
+  };
+  const declared = new Set(assembly.stacks.flatMap((stack) => Object.keys(stack.template.Parameters ?? {})));
+  return Object.fromEntries(Object.entries(values).filter(([name]) => declared.has(name)));
+}
+
+/** Returns one sentence for each thing that is not carried out. */
+async function provision(resolved: ResolvedAssembly, services: CloudServices, iam: Iam): Promise<string[]> {
+  const unknownPolicies = provisionRoles(resolved.resources, iam);
+  provisionResourcePolicies(resolved.resources, iam);
+  await provisionData(resolved.resources, services);
+  return [...unknownPolicies, ...provisionCompute(resolved, { ...services, iam })];
+}
+
+/** The same pair at every boot: what has read it once, such as a workflow that goes on, can go on. */
+function keepAliyunCredentials(stateDirectory: string): AliyunCredentials {
+  const keys = new KeyStore(stateDirectory);
+  const { accessKeyId, secretAccessKey } = keys.longLived("aliyun", "LTAI");
+  keys.save();
+  return { accessKeyId, accessKeySecret: secretAccessKey };
+}
+
+function findResource(resources: readonly Resource[], name: string): Resource {
+  const exact = resources.filter(
+    ({ logicalId, constructPath }) =>
+      logicalId === name || constructPath === name || constructPath.endsWith(`/${name}`),
+  );
+  const [found, other] = exact;
+  if (found && !other) return found;
+  const many = exact.map(({ constructPath }) => constructPath).join(", ");
+  throw new Error(found ? `${name} means several resources: ${many}.` : `The templates have no resource ${name}.`);
+}
+
+function findOutput(outputs: ResolvedAssembly["outputs"], name: string): string {
+  const values = Object.values(outputs).flatMap((stack) => stack[name] ?? []);
+  const [value, other] = values;
+  if (value === undefined) throw new Error(`No stack has an output ${name}.`);
+  if (other !== undefined) throw new Error(`More than one stack has an output ${name}.`);
+  return value;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
