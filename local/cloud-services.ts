@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import type { BootOptions } from "./cloud.ts";
+import { type CloudWatchService, createCloudWatchService } from "./cloudwatch/cloudwatch.ts";
 import { type DynamodbService, startDynamodbService } from "./dynamodb/dynamodb-service.ts";
 import { createEventBridgeService, type EventBridgeService } from "./eventbridge/eventbridge.ts";
 import type { DeliveryOptions } from "./eventbridge/target.ts";
@@ -43,6 +44,7 @@ export interface CloudServices {
   readonly eventBridge: EventBridgeService;
   readonly scheduler: SchedulerService;
   readonly sqs: SqsService;
+  readonly cloudWatch: CloudWatchService;
   /** For the gateway, in the order in which they are to be closed. */
   readonly all: readonly LocalService[];
 }
@@ -88,12 +90,19 @@ export async function createServices(
     createSecretsManagerService(contextOf("secrets-manager"), { keyArnOf: (keyId) => kms.keyArnOf(keyId) }),
   );
   const sqs = keep(createSqsService(contextOf("sqs")));
+  const logDirectory = serviceDirectory(options.stateDirectory, "logs");
+  const cloudWatch = createCloudWatchService(contextOf("cloudwatch"), { logFile: path.join(logDirectory, "all.log") });
+  keep(cloudWatch.metrics);
+  keep(cloudWatch.logs);
   const logs = new FunctionLogs({
     ...place,
-    directory: path.join(options.stateDirectory, "logs"),
+    directory: logDirectory,
     authorize: iam.authorize,
     onNotice: notice,
-    ...(options.onLog ? { onLog: options.onLog } : {}),
+    onLine({ name, logGroupName }, line) {
+      cloudWatch.ingestLogLine(name, line, logGroupName);
+      options.onLog?.(name, line);
+    },
   });
   const lambda = new LambdaHost({
     ...options.lambdaLimits,
@@ -121,7 +130,7 @@ export async function createServices(
   });
   const stepFunctions = keep(createStepFunctionsService(contextOf("step-functions"), { lambda, endpointUrl }));
   const delivery: DeliveryOptions = {
-    ports: () => ({ lambda: eventInvocations, workflows: stepFunctions, queues: sqs }),
+    ports: () => ({ lambda: eventInvocations, workflows: stepFunctions, queues: sqs, logGroups: cloudWatch }),
     permissions: iam,
     onProblem: notice,
   };
@@ -138,8 +147,12 @@ export async function createServices(
     eventBridge,
     scheduler,
     sqs,
+    cloudWatch,
     // What sends work comes before what does it.
-    all: [scheduler, eventBridge, stepFunctions, lambdaService, sqs, secretsManager, kms, dynamodb, s3],
+    all: [
+      ...[scheduler, eventBridge, stepFunctions, lambdaService, cloudWatch.metrics, cloudWatch.logs],
+      ...[sqs, secretsManager, kms, dynamodb, s3],
+    ],
   };
 }
 

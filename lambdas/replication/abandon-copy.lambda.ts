@@ -1,7 +1,7 @@
 // Entry: cleans up after a copy that failed, keeps the reason, and raises the event.
 import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import * as z from "zod";
-import { documentClient } from "../shared/aws-clients.ts";
+import { documentClient, smallCalls } from "../shared/aws-clients.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { eventSender } from "../shared/events.ts";
 import { JobsStore } from "../shared/jobs.store.ts";
@@ -25,7 +25,7 @@ export const handler = makeHandler({
       target: targets.s3.open(environment.BACKUPS_BUCKET),
       copies: new CopiesStore(documents, environment.COPIES_TABLE),
       jobs: new JobsStore(documents, environment.JOBS_TABLE),
-      events: eventSender(new EventBridgeClient({}), environment.EVENT_BUS_NAME, "causeway.replication"),
+      events: eventSender(new EventBridgeClient(smallCalls), environment.EVENT_BUS_NAME, "causeway.replication"),
     };
   },
   run: async ({ runId, ...input }, { target, copies, jobs, events }) => {

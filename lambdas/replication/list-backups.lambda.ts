@@ -2,7 +2,7 @@
 import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import { S3Client } from "@aws-sdk/client-s3";
 import * as z from "zod";
-import { documentClient } from "../shared/aws-clients.ts";
+import { documentClient, smallCalls } from "../shared/aws-clients.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { eventSender } from "../shared/events.ts";
 import { JobsStore } from "../shared/jobs.store.ts";
@@ -26,8 +26,8 @@ export const handler = makeHandler({
       inventory: inventories["aliyun-rds"](environment),
       copies: new CopiesStore(documents, environment.COPIES_TABLE),
       jobs: new JobsStore(documents, environment.JOBS_TABLE),
-      work: new WorkStore(new S3Client({}), environment.WORK_BUCKET),
-      events: eventSender(new EventBridgeClient({}), environment.EVENT_BUS_NAME, "causeway.replication"),
+      work: new WorkStore(new S3Client(smallCalls), environment.WORK_BUCKET),
+      events: eventSender(new EventBridgeClient(smallCalls), environment.EVENT_BUS_NAME, "causeway.replication"),
     };
   },
   run: async (input, { environment, inventory, copies, jobs, work, events }) => {

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SFNClient } from "@aws-sdk/client-sfn";
 import * as z from "zod";
-import { documentClient } from "../shared/aws-clients.ts";
+import { documentClient, smallCalls } from "../shared/aws-clients.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { JobsStore } from "../shared/jobs.store.ts";
 import { makeHandler } from "../shared/make-handler.ts";
@@ -23,8 +23,8 @@ export const handler = makeHandler({
     const environment = readEnvironment(planCopyEnvironment);
     const documents = documentClient();
     const jobs = new JobsStore(documents, environment.JOBS_TABLE);
-    const work = new WorkStore(new S3Client({}), environment.WORK_BUCKET);
-    const executions = new ExecutionsStore(new SFNClient({}));
+    const work = new WorkStore(new S3Client(smallCalls), environment.WORK_BUCKET);
+    const executions = new ExecutionsStore(new SFNClient(smallCalls));
     const ports = {
       inventory: inventories["aliyun-rds"](environment),
       source: sources["aliyun-rds"](),

@@ -3,7 +3,7 @@ import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { S3Client } from "@aws-sdk/client-s3";
 import * as z from "zod";
-import { documentClient } from "../shared/aws-clients.ts";
+import { documentClient, smallCalls } from "../shared/aws-clients.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { eventSender } from "../shared/events.ts";
 import { JobsStore } from "../shared/jobs.store.ts";
@@ -23,9 +23,9 @@ export const handler = makeHandler({
     return {
       copies: new CopiesStore(documents, environment.COPIES_TABLE),
       jobs: new JobsStore(documents, environment.JOBS_TABLE),
-      receipts: new ReceiptsStore(new S3Client({}), environment.BACKUPS_BUCKET),
-      events: eventSender(new EventBridgeClient({}), environment.EVENT_BUS_NAME, "causeway.replication"),
-      key: new SigningKeyStore(new KMSClient({}), environment.SIGNING_KEY_ID),
+      receipts: new ReceiptsStore(new S3Client(smallCalls), environment.BACKUPS_BUCKET),
+      events: eventSender(new EventBridgeClient(smallCalls), environment.EVENT_BUS_NAME, "causeway.replication"),
+      key: new SigningKeyStore(new KMSClient(smallCalls), environment.SIGNING_KEY_ID),
     };
   },
   run: async ({ runId, copyId, executionArn }, { copies, jobs, receipts, events, key: signingKey }) => {

@@ -1,6 +1,8 @@
 // Entry: the schedule's target. The execution's name comes from the scheduled time, so that a doubled firing starts one run.
+
 import { SFNClient, StartExecutionCommand } from "@aws-sdk/client-sfn";
 import * as z from "zod";
+import { smallCalls } from "../shared/aws-clients.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { isErrorNamed } from "../shared/errors.ts";
 import { log } from "../shared/log.ts";
@@ -13,7 +15,7 @@ export const handler = makeHandler({
     scheduledTime: z.iso.datetime({ offset: true }),
     request: z.record(z.string(), z.unknown()).default({}),
   }),
-  build: () => ({ environment: readEnvironment(startRunEnvironment), states: new SFNClient({}) }),
+  build: () => ({ environment: readEnvironment(startRunEnvironment), states: new SFNClient(smallCalls) }),
   run: async ({ scheduledTime, request }, { environment, states }) => {
     const name = runNameOf(scheduledTime);
     try {

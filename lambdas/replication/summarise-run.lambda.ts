@@ -1,7 +1,7 @@
 // Entry: closes a run's job with its counts.
 import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import * as z from "zod";
-import { documentClient } from "../shared/aws-clients.ts";
+import { documentClient, smallCalls } from "../shared/aws-clients.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { eventSender } from "../shared/events.ts";
 import { JobsStore } from "../shared/jobs.store.ts";
@@ -19,7 +19,7 @@ export const handler = makeHandler({
     const environment = readEnvironment(summariseRunEnvironment);
     return {
       jobs: new JobsStore(documentClient(), environment.JOBS_TABLE),
-      events: eventSender(new EventBridgeClient({}), environment.EVENT_BUS_NAME, "causeway.replication"),
+      events: eventSender(new EventBridgeClient(smallCalls), environment.EVENT_BUS_NAME, "causeway.replication"),
     };
   },
   run: async ({ runId, failure }, { jobs, events }) => {

@@ -2,11 +2,11 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 
-/** Attempts in all of a small call (a table item, a list page); the waits between them are the SDK's. */
-export const smallCallAttempts = 5;
+/** Settings for small calls (a table item, a list page): attempts in all; the waits between them are the SDK's. */
+export const smallCalls = { maxAttempts: 5 } as const;
 
 export function documentClient(): DynamoDBDocumentClient {
-  return DynamoDBDocumentClient.from(new DynamoDBClient({ maxAttempts: smallCallAttempts }), {
+  return DynamoDBDocumentClient.from(new DynamoDBClient(smallCalls), {
     marshallOptions: { removeUndefinedValues: true },
   });
 }

@@ -13,7 +13,6 @@ const inertTypes: ReadonlySet<string> = new Set([
   "AWS::CloudWatch::Alarm",
   "AWS::CloudWatch::CompositeAlarm",
   "AWS::CloudWatch::Dashboard",
-  "AWS::Logs::LogGroup",
   "AWS::SNS::Topic",
   "AWS::SNS::TopicPolicy",
   "AWS::SNS::Subscription",
@@ -157,6 +156,10 @@ const knownTypes: Readonly<Record<string, KnownType>> = {
   "AWS::KMS::Key": {
     honoured: ["KeySpec", "KeyUsage", "KeyPolicy", "Enabled"],
     inert: ["Description", "EnableKeyRotation", "RotationPeriodInDays", "PendingWindowInDays", "Tags", "MultiRegion"],
+  },
+  "AWS::Logs::LogGroup": {
+    honoured: ["LogGroupName"],
+    inert: ["RetentionInDays", "KmsKeyId", "LogGroupClass", "DataProtectionPolicy", "Tags"],
   },
   "AWS::KMS::Alias": { honoured: ["AliasName", "TargetKeyId"], inert: [] },
 };

@@ -1,4 +1,5 @@
-// Keys, tables, buckets, queues and secrets of the templates, created in the services that keep them.
+// Keys, tables, buckets, queues, log groups and secrets of the templates, created in the services that keep them.
+import type { CloudWatchService } from "../cloudwatch/cloudwatch.ts";
 import type { DynamodbService } from "../dynamodb/dynamodb-service.ts";
 import type { TableDefinition } from "../dynamodb/tables.ts";
 import { type KeySpec, keySpecs } from "../kms/key.ts";
@@ -16,6 +17,7 @@ export interface DataServices {
   readonly s3: S3Service;
   readonly secretsManager: SecretsManagerService;
   readonly sqs: SqsService;
+  readonly cloudWatch: CloudWatchService;
 }
 
 /** Keys come first: buckets, tables and secrets refer to them. */
@@ -32,6 +34,7 @@ export async function provisionData(resources: readonly Resource[], services: Da
       .map((custom) => Properties.of(custom).text("BucketName")),
   );
   for (const bucket of ofType("AWS::S3::Bucket")) createBucket(bucket, notifying, services);
+  for (const logGroup of ofType("AWS::Logs::LogGroup")) services.cloudWatch.createLogGroup(logGroup.physicalName);
   for (const queue of ofType("AWS::SQS::Queue")) createQueue(queue, services.sqs);
   for (const secret of ofType("AWS::SecretsManager::Secret")) createSecret(secret, services.secretsManager);
   const tables = [...ofType("AWS::DynamoDB::Table"), ...ofType("AWS::DynamoDB::GlobalTable")];

@@ -172,9 +172,11 @@ export class DeliveryQueue {
     if (!delivery.deadLetter) return;
     const { queueArn, body } = delivery.deadLetter;
     const { context, options } = this.#settings;
+    const { queues } = options.ports();
     try {
+      if (!queues) throw new Error("the local cloud runs without SQS");
       authorizeUse("sqs:SendMessage", queueArn, delivery, { options, authorize: context.authorize });
-      options.ports().queues?.sendMessage(queueArn, body, attributes);
+      queues.sendMessage(queueArn, body, attributes);
     } catch (error) {
       this.#problem(`${delivery.senderArn} cannot write its dead letter to ${queueArn}: ${String(error)}`);
     }

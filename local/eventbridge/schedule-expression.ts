@@ -53,7 +53,7 @@ function parseAt(inner: string, timeZone: string): ScheduleExpression {
 
 /** After a long sleep of the machine, at most this many missed moments of one schedule are made up for. */
 const mostMadeUp = 100;
-/** A moment noticed later than this counts as missed. AWS promises a precision of one minute. */
+/** A moment noticed later than this, by the machine's own time, counts as missed: AWS promises a minute's precision. */
 const latenessMilliseconds = 60_000;
 
 /** Calls `onDue` at each moment, in order, until there is none any more or the signal aborts. */
@@ -76,7 +76,8 @@ export async function runOnSchedule(options: {
       if (signal.aborted) return;
       throw error;
     }
-    madeUp = clock.now() - due > latenessMilliseconds ? madeUp + 1 : 0;
+    const isMissed = clock.now() - due > latenessMilliseconds * Math.max(1, clock.speed);
+    madeUp = isMissed ? madeUp + 1 : 0;
     if (madeUp > mostMadeUp) after = clock.now();
     else {
       onDue(due);

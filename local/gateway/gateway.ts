@@ -11,6 +11,7 @@ import { largestBufferedBodyBytes, ServiceError } from "./service.ts";
 import { readSignature, verifySignature, withPayloadHash } from "./sigv4.ts";
 
 export interface GatewayOptions {
+  /** Closed in this order: those that send work first. */
   readonly services: readonly LocalService[];
   /** Looks a principal up by access key id. */
   readonly principalOf: (accessKeyId: string) => Principal | undefined;
@@ -41,9 +42,18 @@ const servicesOwnEffects = new Set<FaultEffect["kind"]>([
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const byName = new Map(options.services.map((service) => [service.name, service]));
+  let closing = false;
+  const onDefect: GatewayOptions["onDefect"] = (error, call) => {
+    // A service that is closed under a call's feet is no defect.
+    if (!closing) options.onDefect?.(error, call);
+  };
   const server = http.createServer({ requestTimeout: 0, keepAliveTimeout: 65_000 }, (request, response) => {
-    answer(request, response, byName, options).catch((error: unknown) => {
-      options.onDefect?.(error, `${request.method} ${request.url}`);
+    if (closing) {
+      request.socket.destroy();
+      return;
+    }
+    answer(request, response, byName, { ...options, onDefect }).catch((error: unknown) => {
+      onDefect(error, `${request.method} ${request.url}`);
       response.destroy();
     });
   });
@@ -57,10 +67,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     port,
     url: `http://127.0.0.1:${port}`,
     async close() {
+      closing = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // Before any connection breaks: a workflow that let go of its tasks does not see them fail.
+      for (const service of options.services) await service.close?.();
       server.closeAllConnections();
       await closed;
-      for (const service of options.services) await service.close?.();
     },
   };
 }
@@ -86,6 +98,8 @@ async function answer(
   options: GatewayOptions,
 ): Promise<void> {
   const requestId = randomUUID();
+  // A signature is judged by the time of arrival, however long the rig then delays the call.
+  const arrivedAt = options.clock.now();
   const [rawPath = "/", rawQuery = ""] = splitOnce(incoming.url ?? "/", "?");
   const unsigned = {
     method: incoming.method ?? "GET",
@@ -122,7 +136,7 @@ async function answer(
     if (fault?.kind === "delay") await options.clock.sleep(fault.milliseconds, { signal: abort.signal });
     if (fault?.kind === "throttle") throw service.throttlingError();
     if (fault?.kind === "error") throw new ServiceError(fault.status, fault.code, "asked for by the fault rig");
-    const principal = identify(request, options, service);
+    const principal = identify(request, options, service, arrivedAt);
     response = await service.handle({
       ...request,
       requestId,
@@ -168,6 +182,7 @@ function identify(
   request: Pick<ServiceRequest, "method" | "rawPath" | "query" | "headers" | "bodyBytes">,
   options: GatewayOptions,
   service: LocalService,
+  arrivedAt: number,
 ): Principal {
   const found = readSignature(request);
   const principal = found && options.principalOf(found.accessKeyId);
@@ -180,7 +195,7 @@ function identify(
     );
   }
   const signed = service.streamsBody ? request : withPayloadHash(request, request.bodyBytes);
-  verifySignature(signed, found, principal.secretAccessKey, options.clock.now());
+  verifySignature(signed, found, principal.secretAccessKey, arrivedAt);
   return principal;
 }
 

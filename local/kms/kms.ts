@@ -170,6 +170,7 @@ class KeyRing {
   getPublicKey(body: unknown, call: JsonCall): object {
     const input = parseInput(inputs.keyIdOnly, body);
     const key = this.#authorized(input.KeyId, call, "GetPublicKey");
+    requireEnabled(key);
     requireUsage(key, "SIGN_VERIFY", "GetPublicKey");
     const spki = createPublicKey(this.#privateKeyOf(key)).export({ type: "spki", format: "der" });
     return {

@@ -1,36 +1,47 @@
-// What functions print: kept in files and shown to whoever listens, as far as the function's role may write logs.
+// What functions print: kept in files and handed on to CloudWatch, as far as the function's role may write logs.
+import path from "node:path";
+import { LogFile } from "../cloudwatch/log-store.ts";
 import { type Authorize, ServiceError } from "../gateway/service.ts";
 import type { FunctionDefinition } from "./function-definition.ts";
-import { LogFiles } from "./log-files.ts";
 
 export interface FunctionLogsOptions {
+  /** Exists already; one file per function lies here. */
   readonly directory: string;
   readonly region: string;
   readonly accountId: string;
   readonly authorize: Authorize;
-  readonly onLog?: (functionName: string, line: string) => void;
+  readonly onLine: (definition: FunctionDefinition, line: string) => void;
   readonly onNotice?: (sentence: string) => void;
 }
 
 export class FunctionLogs {
   readonly #options: FunctionLogsOptions;
-  readonly #files: LogFiles;
+  /** By function ARN. */
+  readonly #files = new Map<string, LogFile>();
   /** By function ARN, asked once: Lambda opens one log stream and goes on with it. */
   readonly #allowed = new Map<string, boolean>();
 
   constructor(options: FunctionLogsOptions) {
     this.#options = options;
-    this.#files = new LogFiles(options.directory);
   }
 
   write(definition: FunctionDefinition, line: string): void {
     if (!this.#mayWrite(definition)) return;
-    this.#files.write(definition.name, line);
-    this.#options.onLog?.(definition.name, line);
+    this.#fileOf(definition).append(line);
+    this.#options.onLine(definition, line);
   }
 
   close(): void {
-    this.#files.flush();
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+  }
+
+  #fileOf(definition: FunctionDefinition): LogFile {
+    const known = this.#files.get(definition.arn);
+    if (known) return known;
+    const file = new LogFile(path.join(this.#options.directory, `${definition.name}.log`));
+    this.#files.set(definition.arn, file);
+    return file;
   }
 
   #mayWrite(definition: FunctionDefinition): boolean {

@@ -90,7 +90,9 @@ export async function completeMultipartUpload(state: S3State, call: S3Call): Pro
 
 /** A checksum in the header of a completion speaks of the object, not of the document. */
 function declaredDocument(call: S3Call): DeclaredBody {
-  const ownHeaders = Object.entries(call.headers).filter(([name]) => !name.startsWith("x-amz-checksum-"));
+  const ownHeaders = Object.entries(call.headers).filter(
+    ([name]) => !name.startsWith("x-amz-checksum-") && name !== "x-amz-sdk-checksum-algorithm",
+  );
   return declaredBody(Object.fromEntries(ownHeaders));
 }
 

@@ -27,7 +27,7 @@ export interface BootSecret {
 }
 
 export interface SecretsManagerService extends LocalService {
-  /** Creates the secret unless it is there already, in which case its values stay as they are. */
+  /** Creates the secret unless it is there already: its values then stay, description and key follow the template. */
   createSecret(secret: BootSecret): { readonly arn: string };
 }
 
@@ -98,7 +98,15 @@ class SecretStore {
 
   createAtBoot(wanted: BootSecret): Secret {
     const existing = this.#alive(wanted.name);
-    if (existing) return existing;
+    const described = {
+      ...(wanted.description === undefined ? {} : { description: wanted.description }),
+      ...(wanted.kmsKeyId === undefined ? {} : { kmsKeyId: wanted.kmsKeyId }),
+    };
+    if (existing) {
+      const updated = { ...existing, ...described };
+      this.#secrets.set(updated.name, updated);
+      return updated;
+    }
     const base = this.#empty(wanted.arn ?? this.#newArn(wanted.name), wanted.name, {
       Description: wanted.description,
       KmsKeyId: wanted.kmsKeyId,

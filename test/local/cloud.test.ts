@@ -4,6 +4,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import { DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
@@ -86,7 +87,9 @@ async function messagesOf(cloud: LocalCloud, logicalId: string): Promise<unknown
 describe("a booted cloud", () => {
   test("runs a function in its own role, with its settings, against every service it was given", async () => {
     const lines: string[] = [];
+    const stateDirectory = mkdtempSync(path.join(temporary, "state-"));
     const cloud = await boot({
+      stateDirectory,
       parameters: { Greeting: "welcome" },
       onLog: (name, line) => lines.push(`${name}: ${line}`),
     });
@@ -95,6 +98,10 @@ describe("a booted cloud", () => {
     expect(answer).toEqual({ greeting: "welcome", text: "remember", newNotes: 1, wordLength: 11, sealed: true });
     expect(JSON.parse(log)).toEqual({ message: "note taken", id: "first" });
     expect(lines).toEqual([`house-note: ${log.trim()}`]);
+    expect(readFileSync(path.join(stateDirectory, "logs", "house-note.log"), "utf8")).toBe(log);
+    const logs = new CloudWatchLogsClient(cloud.clientConfig());
+    const { events } = await logs.send(new FilterLogEventsCommand({ logGroupName: "/aws/lambda/house-note" }));
+    expect(events?.map(({ message }) => message)).toEqual([log.trim()]);
     const s3 = new S3Client(cloud.clientConfig());
     const object = await s3.send(new GetObjectCommand({ Bucket: cloud.output("PapersName"), Key: "notes/first" }));
     expect(await object.Body?.transformToString()).toBe("remember");
@@ -243,6 +250,23 @@ describe("permissions of the templates", () => {
     const impostor = new S3Client({ ...cloud.clientConfig(), credentials: withoutToken, maxAttempts: 1 });
     const put = new PutObjectCommand({ Bucket: cloud.output("PapersName"), Key: "notes/x", Body: "x" });
     await expect(impostor.send(put)).rejects.toMatchObject({ name: "InvalidAccessKeyId" });
+  });
+
+  test("to write logs are a role's own matter: without them what a function prints is lost, and that is said", async () => {
+    const assemblyDirectory = changedAssembly((template) => {
+      const role = template.Resources.NoteRole5E6F7A8B as unknown as { Properties: { ManagedPolicyArns: string[] } };
+      role.Properties.ManagedPolicyArns = [];
+    });
+    const lines: string[] = [];
+    const notices: string[] = [];
+    const cloud = await boot({
+      assemblyDirectory,
+      onLog: (_name, line) => lines.push(line),
+      onNotice: (sentence) => notices.push(sentence),
+    });
+    expect((await takeNote(cloud, { id: "first", text: "remember" })).FunctionError).toBeUndefined();
+    expect(lines).toEqual([]);
+    expect(notices).toEqual([expect.stringContaining("What house-note prints is lost")]);
   });
 
   test("that a role does not give to Lambda keep the cloud from booting", async () => {

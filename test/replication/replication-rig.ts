@@ -69,6 +69,7 @@ export class ReplicationRig {
   readonly #documents: DynamoDBDocumentClient;
   readonly #kms: KMSClient;
   readonly #folder: string;
+  readonly #firstBackupAt: number;
   #backups = 0;
 
   private constructor(cloud: LocalCloud, faults: Faults, clock: Clock, folder: string) {
@@ -76,6 +77,8 @@ export class ReplicationRig {
     this.faults = faults;
     this.clock = clock;
     this.#folder = folder;
+    // A second apart each, for the stand-in names files by the second.
+    this.#firstBackupAt = clock.now() - 3_600_000;
     const config = cloud.clientConfig();
     this.s3 = new S3Client(config);
     this.states = new SFNClient(config);
@@ -106,14 +109,14 @@ export class ReplicationRig {
     return rig;
   }
 
-  /** A backup of seeded bytes, an hour old; anything may be given otherwise. */
+  /** A backup of seeded bytes, an hour old or somewhat more; anything may be given otherwise. */
   addBackup(backup: Partial<NewBackup> & { sizeBytes?: number } = {}): Promise<Backup> {
     this.#backups += 1;
     const { sizeBytes = 400_000, ...rest } = backup;
     return this.cloud.aliyun.addBackup({
       instanceId: testInstance,
       backupId: String(9_000_000 + this.#backups),
-      startedAt: this.clock.now() - 3_600_000 - this.#backups * 1000,
+      startedAt: this.#firstBackupAt - this.#backups * 1000,
       content: { seed: this.#backups, sizeBytes },
       ...rest,
     });

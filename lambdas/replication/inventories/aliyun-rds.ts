@@ -1,8 +1,10 @@
 // Inventory: backups of Aliyun RDS, over the vendor's SDK (API 2014-08-15).
 // Source of fields and traps: the models of @alicloud/rds20140815 and Aliyun's pages on DescribeBackups.
+
 import openApiCore from "@alicloud/openapi-core";
 import rds from "@alicloud/rds20140815";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { smallCalls } from "../../shared/aws-clients.ts";
 import { CausewayError } from "../../shared/errors.ts";
 import { retry } from "../../shared/retry.ts";
 import type { SourceBackup } from "../backup.ts";
@@ -38,7 +40,7 @@ export function openAliyunRds(environment: AliyunEnvironment): BackupInventory {
       protocol: environment.ALIYUN_PROTOCOL,
       region: environment.ALIYUN_REGION,
     },
-    aliyunCredentials(new SecretsManagerClient({}), environment.ALIYUN_SECRET_ID),
+    aliyunCredentials(new SecretsManagerClient(smallCalls), environment.ALIYUN_SECRET_ID),
   );
 }
 

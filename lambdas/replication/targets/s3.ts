@@ -1,5 +1,6 @@
 // Target: an S3 bucket. The upload is a FULL_OBJECT CRC-64/NVME one: S3 checks the folded checksum of the whole object itself.
 // Source of limits and rules: S3 User Guide, "Multipart upload limits" and "Checking object integrity".
+
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -10,6 +11,7 @@ import {
   S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { smallCalls } from "../../shared/aws-clients.ts";
 import { isPassingAwsError } from "../../shared/aws-errors.ts";
 import { CausewayError, messageOf } from "../../shared/errors.ts";
 import type { MultipartTarget, StoredPart, TargetLimits } from "./target.ts";
@@ -41,7 +43,7 @@ const partClientSettings = {
 /** `smallestPartBytes`: only a stand-in for S3 has another than S3's. */
 export function s3Target(bucket: string, smallestPartBytes?: number): MultipartTarget {
   // Small calls are retried by the SDK; parts and completion have one attempt each.
-  const client = new S3Client({});
+  const client = new S3Client(smallCalls);
   const partClient = new S3Client(partClientSettings);
   return {
     limits: { ...s3Limits, smallestPartBytes: smallestPartBytes ?? s3Limits.smallestPartBytes },

@@ -121,6 +121,20 @@ describe("a call", () => {
     ]);
   });
 
+  test("on a table under a customer's key asks for that key as well, but not to look at the table", async () => {
+    const kmsKeyArn = "arn:aws:kms:eu-central-1:111122223333:key/1";
+    const sealedArn = tableArn.replace("Notes", "Sealed");
+    const pk = { pk: { S: "a" } };
+    await service.addTable({ ...notes, tableName: "Sealed", arn: sealedArn, kmsKeyArn });
+    const get = new GetItemCommand({ TableName: "Sealed", Key: pk });
+    expect(await askedBy(() => client.send(get))).toEqual([
+      `dynamodb:GetItem ${sealedArn} a`,
+      `kms:Decrypt ${kmsKeyArn} dynamodb.eu-central-1.amazonaws.com 111122223333`,
+    ]);
+    const describeTable = new DescribeTableCommand({ TableName: "Sealed" });
+    expect(await askedBy(() => client.send(describeTable))).toEqual([`dynamodb:DescribeTable ${sealedArn}`]);
+  });
+
   test("that is refused changes nothing, and its error has AWS's name", async () => {
     forbidden = "dynamodb:PutItem";
     const put = client.send(new PutItemCommand({ TableName: "Notes", Item: item("never") }));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { parseScheduleExpression } from "../../../local/eventbridge/schedule-expression.ts";
+import { parseScheduleExpression, runOnSchedule } from "../../../local/eventbridge/schedule-expression.ts";
+import { Clock } from "../../../local/rig/clock.ts";
 
 function upcoming(text: string, timeZone: string, from: string, count = 4): string[] {
   const schedule = parseScheduleExpression(text, timeZone);
@@ -104,5 +105,45 @@ describe("rate and at", () => {
 
   test("a zone that does not exist is refused", () => {
     expect(() => parseScheduleExpression("cron(0 12 * * ? *)", "Mars/Olympus")).toThrow("Mars/Olympus");
+  });
+});
+
+describe("waiting for the moments", () => {
+  async function watch(clock: Clock, text: string, use: (dues: number[]) => Promise<void>): Promise<void> {
+    const schedule = parseScheduleExpression(text);
+    const startMilliseconds = clock.now();
+    const dues: number[] = [];
+    const stop = new AbortController();
+    const watching = runOnSchedule({
+      clock,
+      startMilliseconds,
+      next: (after) => schedule.next(after, startMilliseconds),
+      onDue: (due) => dues.push(due),
+      signal: stop.signal,
+    });
+    await use(dues);
+    stop.abort();
+    await watching;
+    clock.close();
+  }
+
+  test("a clock that runs faster than timers can fire leaves no moment out", async () => {
+    // A day passes in less than a millisecond.
+    await watch(new Clock({ speed: 1e8 }), "cron(0 12 * * ? *)", async (dues) => {
+      await expect.poll(() => dues.length).toBeGreaterThan(150);
+      const gaps = dues.slice(1).map((due, index) => due - (dues[index] ?? 0));
+      expect(new Set(gaps)).toEqual(new Set([86_400_000]));
+    });
+  });
+
+  test("after a long sleep of the machine, a hundred moments are made up for and the others are not", async () => {
+    const clock = new Clock();
+    await watch(clock, "rate(1 minute)", async (dues) => {
+      clock.advance(365 * 86_400_000);
+      await expect.poll(() => dues.length).toBe(100);
+      clock.advance(60_000);
+      await expect.poll(() => dues.length).toBe(101);
+      expect(clock.now() - (dues.at(-1) ?? 0)).toBeLessThan(60_000);
+    });
   });
 });

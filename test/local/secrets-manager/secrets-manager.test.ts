@@ -147,6 +147,12 @@ test("state survives a restart in a file that only its owner can read, and boot 
   expect(statSync(join(rig.context.stateDirectory, "secrets-manager.sqlite")).mode & 0o777).toBe(0o600);
 });
 
+test("a template may name the ARN, under which the secret is found", async () => {
+  const arn = `arn:aws:secretsmanager:${region}:${accountId}:secret:named-AbC123`;
+  expect(rig.services.secrets.createSecret({ name: "named", arn, secretString: "x" })).toEqual({ arn });
+  expect((await client.send(new GetSecretValueCommand({ SecretId: arn }))).SecretString).toBe("x");
+});
+
 test("a secret that a template lets AWS invent gets a password inside its JSON", async () => {
   rig.services.secrets.createSecret({
     name: "invented",

@@ -378,6 +378,25 @@ describe("results and failures", () => {
     expect(childrenListed.executions?.filter((child) => child.redriveCount === 1)).toHaveLength(2);
   });
 
+  test("a role that may not redrive its children fails the redriven run, and nothing runs", async () => {
+    let calls = 0;
+    rig.functions.torn = () => {
+      calls += 1;
+      throw new FunctionError("Torn");
+    };
+    const arn = rig.machine("torn", mapOf({ ItemProcessor: children("Torn", { Torn: task("torn") }) }));
+    const executionArn = await rig.start(arn, [1]);
+    await rig.ended(executionArn);
+    rig.denied.push("states:RedriveExecution arn:aws:states:eu-central-1:123456789012:execution:torn/Each:");
+    await rig.client.send(new RedriveExecutionCommand({ executionArn }));
+    expect(await rig.ended(executionArn)).toMatchObject({ status: "FAILED", error: "States.Permissions" });
+    expect(calls).toBe(1);
+    rig.denied.length = 0;
+    await rig.client.send(new RedriveExecutionCommand({ executionArn }));
+    await rig.ended(executionArn);
+    expect(calls).toBe(2);
+  });
+
   test("a redrive reaches into nested Map Runs", async () => {
     const calls: number[] = [];
     let broken = true;

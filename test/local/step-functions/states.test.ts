@@ -312,6 +312,23 @@ describe("Parallel and inline Map", () => {
     expect(most).toBe(2);
   });
 
+  test("the members of an object are items with a key", async () => {
+    const Each = {
+      Type: "Map",
+      Items: "{% $states.input %}",
+      ItemProcessor: {
+        ProcessorConfig: { Mode: "INLINE" },
+        StartAt: "P",
+        States: { P: { Type: "Pass", Output: "{% [$states.input, $states.context.Map.Item.Key] %}", End: true } },
+      },
+      End: true,
+    };
+    expect(outputOf(await rig.run(machine("Each", { Each }), { a: 1, b: 2 }))).toEqual([
+      [{ Key: "a", Value: 1 }, "a"],
+      [{ Key: "b", Value: 2 }, "b"],
+    ]);
+  });
+
   test("a Map without items succeeds with an empty list", async () => {
     const ItemProcessor = {
       ProcessorConfig: { Mode: "INLINE" },
