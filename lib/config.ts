@@ -64,7 +64,7 @@ const replication = z.strictObject({
     /** Lambdas that work on one backup at the same time. */
     batchesPerBackup: wholeNumber(1, 1000, "batches").default(8),
     /** Ranges that one Lambda reads at the same time. */
-    partsPerBatch: wholeNumber(1, 64, "parts").default(16),
+    partsPerBatch: wholeNumber(1, 64, "parts").default(32),
   }),
   /** How far back from its start a run looks for backups. */
   windowHours: wholeNumber(1, 24 * 366, "hours").default(72),

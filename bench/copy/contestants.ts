@@ -20,6 +20,8 @@ export interface Track {
 /** A round that takes longer than this hangs. */
 const mostSecondsPerRound = 600;
 const credentials = { AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "bench", AWS_REGION: "us-east-1" };
+/** As lib/stacks/replication-functions.ts gives them to the function. */
+const nodeOptionsInLambda = "--enable-source-maps --max-semi-space-size=1";
 const bucket = "bench";
 const copyId = "aliyun-rds:rm-bench:1";
 const uploadMark = "bench-upload";
@@ -45,6 +47,7 @@ export const runners: Readonly<Record<ContestantName, (track: Track, partsAtOnce
         COPIES_TABLE: "copies",
         JOBS_TABLE: "jobs",
         PART_LEDGER_TABLE: "ledger",
+        NODE_OPTIONS: nodeOptionsInLambda,
         MOST_PARTS_AT_ONCE: String(benchCase.mostPartsAtOnce),
       },
       mostSecondsPerRound,

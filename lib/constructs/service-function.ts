@@ -54,6 +54,8 @@ export interface FunctionProps {
   readonly permissions: readonly Permission[];
   readonly memoryMebibytes: number;
   readonly timeout: Duration;
+  /** Options for Node beyond source maps. */
+  readonly nodeOptions?: readonly string[];
   /** Most instances at the same time. Absent: whatever the account has left. */
   readonly reservedConcurrency?: number;
   /** For a function that is called without anybody waiting: where calls go that failed for good. */
@@ -123,7 +125,7 @@ export class ServiceFunction extends Construct {
         ...props.environment,
         POWERTOOLS_SERVICE_NAME: props.entry,
         POWERTOOLS_METRICS_NAMESPACE: "Causeway",
-        NODE_OPTIONS: "--enable-source-maps",
+        NODE_OPTIONS: ["--enable-source-maps", ...(props.nodeOptions ?? [])].join(" "),
       },
       ...(props.reservedConcurrency !== undefined && { reservedConcurrentExecutions: props.reservedConcurrency }),
       ...(props.failedCalls !== undefined && {

@@ -37,6 +37,7 @@ export function createCloudWatchService(context: ServiceContext, options: CloudW
   const database = openDurableState(context.stateDirectory, "cloudwatch");
   const metricStore = new MetricStore(database);
   const logStore = new LogStore(database);
+  let closed = false;
   const file = options.logFile === undefined ? undefined : new LogFile(options.logFile);
 
   function takeMetric(data: MetricData): void {
@@ -52,6 +53,9 @@ export function createCloudWatchService(context: ServiceContext, options: CloudW
   }
 
   function takeLine(groupName: string, streamName: string, message: string): void {
+    // A function that is being stopped may still print.
+    if (closed) return;
+    logStore.createGroup(groupName);
     const now = context.clock.now();
     logStore.createStream(groupName, streamName);
     takeLogEvent(groupName, { streamName, timestampMilliseconds: now, ingestedAtMilliseconds: now, message });
@@ -62,13 +66,13 @@ export function createCloudWatchService(context: ServiceContext, options: CloudW
     logs: {
       ...logsService(context, logStore, takeLogEvent),
       async close() {
+        closed = true;
         database.close();
         file?.close();
       },
     },
     createLogGroup: (name) => logStore.createGroup(name),
     ingestLogLine(functionName, line, groupName = `/aws/lambda/${functionName}`) {
-      logStore.createGroup(groupName);
       const day = new Date(context.clock.now()).toISOString().slice(0, 10).replaceAll("-", "/");
       takeLine(groupName, `${day}/${functionName}`, line);
     },

@@ -44,12 +44,17 @@ export interface ServiceCall {
   readonly sourceArn: string;
 }
 
-/** A permission in a role's policy, and how many calls it let through. */
-export interface GrantUse {
+/** A permission in a role's policy. */
+export interface Grant {
   readonly roleArn: string;
   readonly policyName: string;
   readonly statementIndex: number;
+  /** As the template writes it: `s3:GetObject`, `s3:List*`. */
   readonly action: string;
+}
+
+export interface GrantUse extends Grant {
+  /** Calls that it let through since boot. */
   readonly uses: number;
 }
 
@@ -168,7 +173,7 @@ export class Iam {
     return allowed;
   }
 
-  /** Every permission in the roles' own policies, with the number of calls that it let through since boot. */
+  /** Every permission in the roles' own policies, and how much it was used. */
   grants(): GrantUse[] {
     return [...this.#roles.values()].flatMap((role) =>
       role.policies.flatMap(({ name, compiled }) =>
@@ -185,6 +190,22 @@ export class Iam {
         ),
       ),
     );
+  }
+
+  /**
+   * Takes a permission away, as if the template did not have it; returns the function that gives it back.
+   * With it a test can try what each permission is needed for, without booting anew. Throws when there is none such.
+   */
+  withhold(wanted: Grant): () => void {
+    const policies = this.#roles.get(wanted.roleArn)?.policies.filter(({ name }) => name === wanted.policyName) ?? [];
+    const found = policies
+      .flatMap(({ compiled }) => compiled.statements[wanted.statementIndex]?.actions ?? [])
+      .filter((grant) => grant.pattern === wanted.action);
+    if (found.length === 0) throw new Error(`${wanted.roleArn} has no such grant: ${JSON.stringify(wanted)}`);
+    for (const grant of found) grant.withheld = true;
+    return () => {
+      for (const grant of found) grant.withheld = false;
+    };
   }
 
   #judge(principal: Principal, question: Question): Verdict {

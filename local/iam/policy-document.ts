@@ -21,11 +21,14 @@ export interface PolicyStatement {
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-/** One action (or NotAction) pattern of a statement; `uses` counts the calls that it allowed. */
+/** One action (or NotAction) pattern of a statement. */
 export interface ActionGrant {
   readonly pattern: string;
   readonly matches: (action: string) => boolean;
+  /** Calls that it allowed. */
   uses: number;
+  /** A test takes it away, as if the template did not have it. */
+  withheld: boolean;
 }
 
 export interface CompiledStatement {
@@ -75,6 +78,7 @@ export function compilePolicy(document: PolicyDocument, where: string): Compiled
         // Action names compare without regard to case.
         matches: wildcard(pattern, "i"),
         uses: 0,
+        withheld: false,
       })),
       actionsAreExcluded: source.Action === undefined && source.NotAction !== undefined,
       conditions,
@@ -88,7 +92,7 @@ const outcome = { Allow: "allows nothing", Deny: "always denies" } as const;
 
 /** The statement speaks about this question; an unsupported condition counts against the caller. */
 export function statementApplies(statement: CompiledStatement, question: Question): boolean {
-  const named = statement.actions.some((grant) => grant.matches(question.action));
+  const named = statement.actions.some((grant) => !grant.withheld && grant.matches(question.action));
   if (named === statement.actionsAreExcluded) return false;
   if (!statement.matchesResource(question.resource)) return false;
   if (statement.source.NotPrincipal !== undefined) return statement.effect === "Deny";

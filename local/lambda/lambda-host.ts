@@ -102,8 +102,8 @@ export class LambdaHost implements LambdaPort {
       const message = `${Buffer.byteLength(payload)} byte payload is too large for the RequestResponse invocation type (limit ${largestPayloadBytes} bytes)`;
       throw new ServiceError(413, "RequestTooLargeException", message);
     }
-    const hold = this.#options.clock.hold();
     const release = this.#admit(hosted);
+    const hold = this.#options.clock.hold();
     try {
       const name = hosted.definition.name;
       const call = { service: "lambda", operation: name, resource: name };

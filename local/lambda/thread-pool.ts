@@ -18,6 +18,7 @@ interface Waiting {
   readonly functionArn: string;
   readonly start: () => WorkerThread;
   readonly take: (thread: WorkerThread) => void;
+  readonly refuse: (error: unknown) => void;
 }
 
 const defaultMostThreads = 32;
@@ -50,6 +51,10 @@ export class ThreadPool {
         take: (thread) => {
           signal?.removeEventListener("abort", onAbort);
           resolve(thread);
+        },
+        refuse: (error) => {
+          signal?.removeEventListener("abort", onAbort);
+          reject(error);
         },
       };
       const onAbort = () => {
@@ -88,11 +93,16 @@ export class ThreadPool {
 
   #serve(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      const thread = this.#warmThreadOf(next.functionArn) ?? this.#startOne(next);
-      if (!thread) return;
+      try {
+        const thread = this.#warmThreadOf(next.functionArn) ?? this.#startOne(next);
+        if (!thread) return;
+        this.#busy.add(thread);
+        next.take(thread);
+      } catch (error) {
+        // The machine has no room for one more thread: that is this caller's trouble, not the next one's.
+        next.refuse(error);
+      }
       this.#waiting.shift();
-      this.#busy.add(thread);
-      next.take(thread);
     }
   }
 

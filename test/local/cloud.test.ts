@@ -9,7 +9,12 @@ import { DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from "@aws-sdk/client-sfn";
+import {
+  DescribeExecutionCommand,
+  GetExecutionHistoryCommand,
+  SFNClient,
+  StartExecutionCommand,
+} from "@aws-sdk/client-sfn";
 import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -173,6 +178,26 @@ describe("a booted cloud", () => {
     expect((await takeNote(second, { id: "next", text: "short" })).answer).toMatchObject({ newNotes: 2 });
   });
 
+  test("that is closed in the middle of a task takes the execution up again at its next boot", async () => {
+    const stateDirectory = mkdtempSync(path.join(temporary, "state-"));
+    const lines: string[] = [];
+    const first = await boot({ stateDirectory, onLog: (_name, line) => lines.push(line) });
+    const start = new StartExecutionCommand({
+      stateMachineArn: first.output("FlowArn"),
+      input: JSON.stringify({ id: "interrupted", text: "twice begun", pauseMilliseconds: 1000 }),
+    });
+    const { executionArn } = await new SFNClient(first.clientConfig()).send(start);
+    await expect.poll(() => lines.length, { timeout: 20_000 }).toBe(1);
+    await first.close();
+    clouds.length = 0;
+    const second = await boot({ stateDirectory });
+    const client = new SFNClient(second.clientConfig());
+    const described = () => client.send(new DescribeExecutionCommand({ executionArn }));
+    await expect.poll(async () => (await described()).status, { timeout: 20_000 }).toBe("SUCCEEDED");
+    const { events = [] } = await client.send(new GetExecutionHistoryCommand({ executionArn }));
+    expect(events.map(({ type }) => type).filter((type) => type?.endsWith("Failed"))).toEqual([]);
+  });
+
   test("lives beside another one in the same process", async () => {
     const [first, second] = await Promise.all([boot(), boot()]);
     await takeNote(first, { id: "mine", text: "short" });
@@ -229,6 +254,19 @@ describe("permissions of the templates", () => {
       `assumed-role/house-work-NoteRole5E6F7A8B/local is not authorized to perform: ${action}`,
     );
     expect(cloud.iam.calls.denied().map((call) => call.action)).toEqual([action]);
+  });
+
+  test("can be taken away from a running cloud one at a time, with the same effect", async () => {
+    const cloud = await boot();
+    const errors: unknown[] = [];
+    for (const grant of cloud.iam.grants().filter(({ policyName }) => policyName === "note")) {
+      const giveBack = cloud.iam.withhold(grant);
+      const { answer, FunctionError } = await takeNote(cloud, { id: "first", text: "remember" });
+      if (FunctionError) errors.push(/perform: (\S+)/.exec(answer.errorMessage)?.[1]);
+      giveBack();
+    }
+    expect(errors).toEqual(actions);
+    expect((await takeNote(cloud, { id: "first", text: "remember" })).FunctionError).toBeUndefined();
   });
 
   test("are all used by what the function does, but for the one that only a failure needs", async () => {

@@ -115,10 +115,10 @@ function problemOfRange(
   if (headers["content-encoding"] !== undefined && headers["content-encoding"] !== "identity") {
     return new CausewayError("SourceIgnoresRanges", `The source sent ${headers["content-encoding"]}-encoded bytes.`);
   }
-  if (headers["content-length"] !== undefined && Number(headers["content-length"]) !== lengthOfRange(range)) {
+  if (Number(headers["content-length"] ?? Number.NaN) !== lengthOfRange(range)) {
     return new CausewayError(
       "SourceUnavailable",
-      `The source announced ${headers["content-length"]} bytes for a range of ${lengthOfRange(range)}.`,
+      `The source announced ${headers["content-length"] ?? "no number of"} bytes for a range of ${lengthOfRange(range)}.`,
     );
   }
   return undefined;

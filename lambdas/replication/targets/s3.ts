@@ -14,6 +14,7 @@ import {
 import { smallCalls } from "../../shared/aws-clients.ts";
 import { isPassingAwsError } from "../../shared/aws-errors.ts";
 import { CausewayError, messageOf } from "../../shared/errors.ts";
+import { handingBack } from "./hand-back.ts";
 import type { MultipartTarget, StoredPart, TargetLimits } from "./target.ts";
 
 export const s3Limits: TargetLimits = {
@@ -30,6 +31,9 @@ const mostUnfinishedUploads = 100;
 const copyIdMetadata = "causeway-copy-id";
 const uploadMarkMetadata = "causeway-upload";
 
+/** The SDK's default of 50 connections would hold back a Lambda that found more to be worth it. */
+const mostPartsAtOnce = 128;
+
 /**
  * A part's body is a stream: the SDK cannot send it twice, so it must not try. WHEN_REQUIRED keeps it from framing the
  * stream as aws-chunked and from hashing it once more.
@@ -38,6 +42,10 @@ const partClientSettings = {
   maxAttempts: 1,
   requestChecksumCalculation: "WHEN_REQUIRED",
   responseChecksumValidation: "WHEN_REQUIRED",
+  // With the header, the SDK opens a new connection for every part and waits for a go-ahead on it: a round trip, and
+  // over TLS a handshake, that a part does not repay.
+  expectContinueHeader: false,
+  requestHandler: { httpAgent: { maxSockets: mostPartsAtOnce }, httpsAgent: { maxSockets: mostPartsAtOnce } },
 } as const;
 
 /** `smallestPartBytes`: only a stand-in for S3 has another than S3's. */
@@ -83,7 +91,7 @@ export function s3Target(bucket: string, smallestPartBytes?: number): MultipartT
             Key: ref.key,
             UploadId: ref.uploadId,
             PartNumber: partNumber,
-            Body: body,
+            Body: handingBack(body),
             ContentLength: bytes,
             ...(options.checksum === undefined ? {} : { ChecksumCRC64NVME: options.checksum }),
           }),

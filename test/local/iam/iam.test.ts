@@ -268,3 +268,14 @@ test("every question is recorded with its outcome, and unused grants can be told
     { roleArn, policyName: "own", statementIndex: 0, action: "s3:PutObject", uses: 0 },
   ]);
 });
+
+test("a grant can be taken away and given back", () => {
+  const iam = iamWith([{ Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject"], Resource: "*" }]);
+  const grant = { roleArn, policyName: "own", statementIndex: 0, action: "s3:GetObject" };
+  const giveBack = iam.withhold(grant);
+  expect(isAllowed(iam, "s3:GetObject", `${bucketArn}/a`)).toBe(false);
+  expect(isAllowed(iam, "s3:PutObject", `${bucketArn}/a`)).toBe(true);
+  giveBack();
+  expect(isAllowed(iam, "s3:GetObject", `${bucketArn}/a`)).toBe(true);
+  expect(() => iam.withhold({ ...grant, action: "s3:*" })).toThrow("no such grant");
+});

@@ -18,7 +18,7 @@ describe.each([
         expect(verify(hash, message, publicKey, signDigest(privateKey, digest))).toBe(true);
         expect(verifyDigest(publicKey, digest, sign(hash, message, privateKey))).toBe(true);
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 
@@ -34,7 +34,7 @@ describe.each([
           false,
         );
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 });

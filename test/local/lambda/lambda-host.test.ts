@@ -239,8 +239,10 @@ describe("a failure looks as in Lambda:", () => {
     );
     await running;
     expect((await reserved.invoke({ do: "count" })).error).toBeUndefined();
-    const account = rig({ accountConcurrency: 0 });
+    const account = rig({ accountConcurrency: 0, clockOptions: { skipIdle: true } });
     await expect(account.invoke({ do: "count" })).rejects.toMatchObject(tooMany("ConcurrentInvocationLimitExceeded"));
+    // A refused call holds nothing: the clock can go on.
+    await account.clock.sleep(3_600_000);
   });
 
   test("an aborted call ends the thread and rejects with the reason", async () => {
