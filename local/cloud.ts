@@ -37,6 +37,8 @@ export interface BootOptions {
   readonly dynamodbEndpoint?: string;
   /** S3's is 5 MiB; tests of part limits set it lower, and the stacks' parameter SmallestPartBytes with it. */
   readonly smallestPartBytes?: number;
+  /** Of the Aliyun stand-in; absent: any free ones. Links outlive a restart only at the same port. */
+  readonly aliyunPorts?: { readonly rpc: number; readonly download: number };
   /** How long a download link of the Aliyun stand-in works. */
   readonly aliyunLinkSeconds?: number;
   readonly lambdaLimits?: PoolLimits & { readonly accountConcurrency?: number };
@@ -129,6 +131,7 @@ async function boot(options: BootOptions, started: (() => Promise<unknown>)[]): 
     faults,
     stateDirectory: aliyunDirectory,
     credentials: [aliyunCredentials],
+    ...(options.aliyunPorts && { port: options.aliyunPorts.rpc, downloadPort: options.aliyunPorts.download }),
     ...(options.aliyunLinkSeconds === undefined ? {} : { linkSeconds: options.aliyunLinkSeconds }),
   });
   started.push(() => aliyun.close());

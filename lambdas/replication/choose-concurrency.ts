@@ -14,7 +14,8 @@ export interface Concurrency {
   throttled(nowMilliseconds: number): void;
 }
 
-const defaultStart = 8;
+/** On a path of 20 MiB a second for each connection, 8 at the start would spend a second on climbing alone. */
+const defaultStart = 16;
 /** Long enough that a few chunks per connection pass, short enough that a copy of seconds still finds its pace. */
 const windowMilliseconds = 250;
 /** Less than this is taken for noise. */

@@ -30,7 +30,7 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
     .option("--backup <file>", "let this file cross as an Aliyun backup, too (may be given again)", collect, [])
     .option("--size <size>", "size of the large sample, such as 50MiB or 2GiB", parseSize, parseSize(defaultSize))
     .option("--faults <seed>", "let the clouds misbehave, repeatably from this whole number", parseWhole)
-    .option("--port <port>", "port of the AWS services; 0 for any free one", parsePort, defaultPort)
+    .option("--port <port>", "port of the AWS services, the next two are Aliyun's; 0 for any free ones", parsePort, defaultPort)
     .option("--dynamodb-endpoint <url>", "use this DynamoDB instead of the bundled one (needed off Linux x64)")
     .option("--state <folder>", "where the local cloud keeps its data", ".causeway")
     .showHelpAfterError("(npm start -- --help shows the options)")

@@ -45,6 +45,8 @@ export async function runLocally(options: StartOptions): Promise<number> {
       stateDirectory,
       faults,
       port: options.port,
+      // Next to each other, and the same at every start, so that a run cut off in the middle finds its links again.
+      ...(options.port === 0 ? {} : { aliyunPorts: { rpc: options.port + 1, download: options.port + 2 } }),
       ...(options.dynamodbEndpoint === undefined ? {} : { dynamodbEndpoint: options.dynamodbEndpoint }),
       onNotice: (notice) => notices.push(notice),
     }),

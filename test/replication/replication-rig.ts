@@ -10,6 +10,7 @@ import {
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
+  ListPartsCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
@@ -44,6 +45,7 @@ export interface RigOptions {
   /** Small parts make small backups have many of them. Default 64 KiB. */
   readonly smallestPartBytes?: number;
   readonly linkSeconds?: number;
+  readonly aliyunPorts?: { readonly rpc: number; readonly download: number };
   /** Default: waits are skipped. */
   readonly clock?: Clock;
 }
@@ -57,56 +59,96 @@ export interface Run {
   readonly job: JobView;
 }
 
-/** A real run of 30 s is a hang. */
-const longestRunMilliseconds = 45_000;
-
-export class ReplicationRig {
+interface Connected {
   readonly cloud: LocalCloud;
-  readonly faults: Faults;
-  readonly clock: Clock;
   readonly s3: S3Client;
   readonly states: SFNClient;
-  readonly #documents: DynamoDBDocumentClient;
-  readonly #kms: KMSClient;
+  readonly kms: KMSClient;
+  readonly documents: DynamoDBDocumentClient;
+}
+
+async function connect(options: RigOptions, faults: Faults, clock: Clock, folder: string): Promise<Connected> {
+  const cloud = await bootCloud({
+    assemblyDirectory: testAssembly,
+    stateDirectory: folder,
+    clock,
+    faults,
+    port: 0,
+    smallestPartBytes: options.smallestPartBytes ?? 65_536,
+    ...(options.linkSeconds === undefined ? {} : { aliyunLinkSeconds: options.linkSeconds }),
+    ...(options.aliyunPorts === undefined ? {} : { aliyunPorts: options.aliyunPorts }),
+  });
+  cloud.aliyun.ensureInstance({ instanceId: testInstance, engine: "MySQL", engineVersion: "8.0", description: "test" });
+  const config = cloud.clientConfig();
+  return {
+    cloud,
+    s3: new S3Client(config),
+    states: new SFNClient(config),
+    kms: new KMSClient(config),
+    documents: DynamoDBDocumentClient.from(new DynamoDBClient(config)),
+  };
+}
+
+/** A run that takes longer hangs. */
+const longestRunMilliseconds = 200_000;
+
+export class ReplicationRig {
+  readonly faults: Faults;
+  readonly clock: Clock;
+  readonly #options: RigOptions;
   readonly #folder: string;
   readonly #firstBackupAt: number;
   #backups = 0;
+  #connected: Connected;
 
-  private constructor(cloud: LocalCloud, faults: Faults, clock: Clock, folder: string) {
-    this.cloud = cloud;
+  private constructor(options: RigOptions, faults: Faults, clock: Clock, folder: string, connected: Connected) {
+    this.#options = options;
     this.faults = faults;
     this.clock = clock;
     this.#folder = folder;
+    this.#connected = connected;
     // A second apart each, for the stand-in names files by the second.
     this.#firstBackupAt = clock.now() - 3_600_000;
-    const config = cloud.clientConfig();
-    this.s3 = new S3Client(config);
-    this.states = new SFNClient(config);
-    this.#kms = new KMSClient(config);
-    this.#documents = DynamoDBDocumentClient.from(new DynamoDBClient(config));
   }
 
   static async start(options: RigOptions = {}): Promise<ReplicationRig> {
     const folder = mkdtempSync(path.join(tmpdir(), "causeway-rig-"));
     const faults = new Faults(options.seed ?? 1);
     const clock = options.clock ?? new Clock({ skipIdle: true });
-    const smallestPartBytes = options.smallestPartBytes ?? 65_536;
-    const cloud = await bootCloud({
-      assemblyDirectory: testAssembly,
-      stateDirectory: folder,
-      clock,
-      faults,
-      port: 0,
-      smallestPartBytes,
-      parameters: { SmallestPartBytes: String(smallestPartBytes) },
-      ...(options.linkSeconds === undefined ? {} : { aliyunLinkSeconds: options.linkSeconds }),
-    });
-    const rig = new ReplicationRig(cloud, faults, clock, folder);
+    const connected = await connect(options, faults, clock, folder);
+    const { cloud } = connected;
     const secret = { Name: "/local/replication/aliyun", SecretString: JSON.stringify(cloud.aliyunCredentials) };
     await new SecretsManagerClient(cloud.clientConfig()).send(new CreateSecretCommand(secret));
-    cloud.aliyun.addInstance({ instanceId: testInstance, engine: "MySQL", engineVersion: "8.0", description: "test" });
     faults.add(...(options.faults ?? []));
-    return rig;
+    return new ReplicationRig(options, faults, clock, folder, connected);
+  }
+
+  /** Ends the local cloud and boots it again on the same data. Backups must be added to the stand-in anew. */
+  async restart(): Promise<void> {
+    const { rpcEndpoint, downloadUrl } = this.cloud.aliyun;
+    const aliyunPorts = { rpc: Number(rpcEndpoint.split(":")[1]), download: Number(new URL(downloadUrl).port) };
+    await this.cloud.close();
+    this.#connected = await connect({ ...this.#options, aliyunPorts }, this.faults, this.clock, this.#folder);
+  }
+
+  get cloud(): LocalCloud {
+    return this.#connected.cloud;
+  }
+
+  get s3(): S3Client {
+    return this.#connected.s3;
+  }
+
+  get states(): SFNClient {
+    return this.#connected.states;
+  }
+
+  get #documents(): DynamoDBDocumentClient {
+    return this.#connected.documents;
+  }
+
+  get #kms(): KMSClient {
+    return this.#connected.kms;
   }
 
   /** A backup of seeded bytes, an hour old or somewhat more; anything may be given otherwise. */
@@ -212,6 +254,17 @@ export class ReplicationRig {
     );
     expect(signed, "the receipt's signature").toBe(true);
     return document;
+  }
+
+  /** Parts of unfinished uploads that S3 holds. */
+  async partsInS3(): Promise<number> {
+    const { Uploads } = await this.s3.send(new ListMultipartUploadsCommand({ Bucket: this.bucket }));
+    let parts = 0;
+    for (const { Key, UploadId } of Uploads ?? []) {
+      const listed = await this.s3.send(new ListPartsCommand({ Bucket: this.bucket, Key, UploadId }));
+      parts += listed.Parts?.length ?? 0;
+    }
+    return parts;
   }
 
   async expectNothingUnfinished(): Promise<void> {

@@ -18,11 +18,11 @@ describe("the number of parts in flight", () => {
   });
 
   it("stays where it began when more connections bring nothing", () => {
-    expect(settle(64, () => 500e6)).toBe(8);
+    expect(settle(64, () => 500e6)).toBe(16);
   });
 
   it("stops at the doubling that no longer pays", () => {
-    expect(settle(64, (connections) => Math.min(connections, 16) * 20e6)).toBe(16);
+    expect(settle(64, (connections) => Math.min(connections, 32) * 20e6)).toBe(32);
   });
 
   it("never passes the most allowed", () => {
@@ -32,7 +32,7 @@ describe("the number of parts in flight", () => {
   it("is halved when the other side asks to slow down, and not below one", () => {
     const chooser = chooseConcurrency({ most: 64 });
     chooser.throttled(0);
-    expect(chooser.limit()).toBe(4);
+    expect(chooser.limit()).toBe(8);
     for (let times = 0; times < 10; times += 1) chooser.throttled(times);
     expect(chooser.limit()).toBe(1);
   });
