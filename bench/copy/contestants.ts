@@ -1,6 +1,8 @@
 // Who takes part in the copy benchmark, and how each is started for one round.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import type { CopyPlan, SourceLink } from "../../lambdas/replication/copy.ts";
+import type { runBatch } from "../../lambdas/replication/run-batch.ts";
 import { bundleEntry } from "../../lib/constructs/bundle.ts";
 import type { BenchCase } from "./cases.ts";
 import { type Measured, measureProcess } from "./measure-process.ts";
@@ -17,6 +19,9 @@ export interface Track {
   readonly certificateFile: string | undefined;
 }
 
+/** What the entry takes: an input that lacks something does not compile. */
+type BatchInput = Parameters<typeof runBatch>[0] & { readonly runId: string };
+
 /** A round that takes longer than this hangs. */
 const mostSecondsPerRound = 600;
 const credentials = { AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "bench", AWS_REGION: "us-east-1" };
@@ -24,15 +29,15 @@ const credentials = { AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "
 const nodeOptionsInLambda = "--enable-source-maps --max-semi-space-size=1";
 const bucket = "bench";
 const copyId = "aliyun-rds:rm-bench:1";
-const uploadMark = "bench-upload";
 
 export const runners: Readonly<Record<ContestantName, (track: Track, partsAtOnce: number) => Promise<Measured>>> = {
   causeway(track) {
     const { benchCase, sinkUrl } = track;
-    const event = {
+    const event: BatchInput = {
       runId: "bench",
       copyId,
       executionArn: "arn:aws:states:us-east-1:123456789012:execution:bench:1",
+      idleRounds: 0,
       batch: { number: 1, firstPart: 1, lastPart: partCount(benchCase) },
     };
     const program = join(import.meta.dirname, "copy-by-causeway.ts");
@@ -108,30 +113,22 @@ export function partCount({ sizeBytes, partBytes }: BenchCase): number {
 
 /** The item of the Copies table that the copy Lambda finds, in DynamoDB's JSON. */
 export function copyItem(benchCase: BenchCase, sourceUrl: string): object {
-  const text = (value: string) => ({ S: value });
-  const number = (value: number) => ({ N: String(value) });
-  return {
-    copyId: text(copyId),
-    link: { M: { address: text(sourceUrl + sourcePath), version: number(1), expiresAt: { NULL: true } } },
-    plan: {
-      M: {
-        sizeBytes: number(benchCase.sizeBytes),
-        partBytes: number(benchCase.partBytes),
-        partCount: number(partCount(benchCase)),
-        rangesPerPart: number(1),
-        bucket: text(bucket),
-        key: text("key"),
-        uploadId: text("upload-1"),
-        uploadMark: text(uploadMark),
-        sourceFacts: {
-          M: { sizeBytes: number(benchCase.sizeBytes), etag: text(sourceEtag), crc64: { NULL: true } },
-        },
-        inventoryCrc64: { NULL: true },
-        replacesEtag: { NULL: true },
-        plannedAt: text("2026-11-20T00:00:00.000Z"),
-      },
-    },
+  const { sizeBytes, partBytes } = benchCase;
+  const plan: CopyPlan = {
+    ...{ sizeBytes, partBytes, partCount: partCount(benchCase), rangesPerPart: 1 },
+    ...{ bucket, key: "key", uploadId: "upload-1", uploadMark: "bench-upload" },
+    sourceFacts: { sizeBytes, etag: sourceEtag, crc64: null },
+    ...{ inventoryCrc64: null, replacesEtag: null, plannedAt: "2026-11-20T00:00:00.000Z" },
   };
+  const link: SourceLink = { address: sourceUrl + sourcePath, expiresAt: null, version: 1 };
+  return { copyId: { S: copyId }, plan: toDynamoDbJson(plan), link: toDynamoDbJson(link) };
+}
+
+function toDynamoDbJson(value: object | string | number | null): object {
+  if (value === null) return { NULL: true };
+  if (typeof value === "string") return { S: value };
+  if (typeof value === "number") return { N: String(value) };
+  return { M: Object.fromEntries(Object.entries(value).map(([name, field]) => [name, toDynamoDbJson(field)])) };
 }
 
 function nodeEnvironment({ certificateFile }: Track): NodeJS.ProcessEnv {

@@ -12,7 +12,7 @@ export interface Measured {
 const pollMilliseconds = 10;
 /** Of /proc/<pid>/stat, always 100 on Linux for what user programs see. */
 const ticksPerSecond = 100;
-const mostOutputCharacters = 20_000;
+const mostOutputCharacters = 2_000;
 
 /** Linux only. Throws with the program's own words when it fails or takes longer than `mostSeconds`. */
 export function measureProcess(

@@ -70,6 +70,8 @@ export interface CopyResult {
   readonly receiptSha256: string;
   /** Which execution made it: its own repeated call is answered, not refused. */
   readonly executionArn: string;
+  /** The run that the execution belonged to. */
+  readonly runId: string;
 }
 
 /** What completion found, kept so that the receipt can be written by another Lambda, or again. */

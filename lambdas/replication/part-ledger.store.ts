@@ -1,5 +1,6 @@
 // The part ledger: a row per part that the target acknowledged, so that a copy can go on where it was cut off.
 import { type DynamoDBDocumentClient, PutCommand, QueryCommand } from "@aws-sdk/lib-dynamodb";
+import { namedError } from "../shared/aws-errors.ts";
 
 export interface LedgerPart {
   readonly partNumber: number;
@@ -26,11 +27,15 @@ export class PartLedgerStore {
     this.#table = table;
   }
 
+  /** Throws `AwsUnavailable` where a part may be sent again, and `AwsRefused` where that would not help. */
   async put(uploadMark: string, part: LedgerPart, nowMilliseconds: number): Promise<void> {
     const expiresAt = Math.floor(nowMilliseconds / 1000) + keptSeconds;
-    await this.#client.send(
-      new PutCommand({ TableName: this.#table, Item: { ...part, uploadKey: uploadMark, expiresAt } }),
-    );
+    const item = { ...part, uploadKey: uploadMark, expiresAt };
+    try {
+      await this.#client.send(new PutCommand({ TableName: this.#table, Item: item }));
+    } catch (error) {
+      throw namedError(error);
+    }
   }
 
   /** Rows from `firstPart` to `lastPart`, by number. */

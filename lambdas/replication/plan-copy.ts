@@ -49,6 +49,7 @@ export interface PlannedCopy {
   readonly concurrentBatches?: number;
   readonly sizeBytes?: number;
   readonly partCount?: number;
+  readonly copiedByRun?: string | undefined;
 }
 
 /** Plans, and tells the job what came of it. */
@@ -58,11 +59,12 @@ export async function planAndReport(
   ports: PlanCopyPorts,
   report: (changes: Partial<Omit<JobUnit, "unitId">>) => Promise<void>,
 ): Promise<PlannedCopy> {
-  await report({ phase: "planning" });
   const finished = (outcome: string) => ({ phase: outcome, outcome, finishedAt: new Date(ports.now()).toISOString() });
   try {
     const planned = await planCopy(input, settings, ports);
     const { outcome, sizeBytes, partCount } = planned;
+    // A map that is retried meets its own copies again: their outcome is in the job already.
+    if (outcome === "already-copied" && planned.copiedByRun === input.runId) return planned;
     if (outcome === "already-copied") await report(finished(outcome));
     else if (sizeBytes === undefined || partCount === undefined) await report({ phase: "completing" });
     else await report({ phase: "copying", bytesTotal: sizeBytes, partsTotal: partCount });
@@ -84,7 +86,9 @@ async function planCopy(
   const { copyId } = backup;
   const key = objectKeyOf(settings.keyPrefix, backup);
   const found = await ports.copies.read(copyId);
-  if (isDone(found) && !backup.force) return { copyId, outcome: "already-copied" };
+  const doneByThisRun = found?.result?.runId === input.runId;
+  if (isDone(found) && (!backup.force || doneByThisRun))
+    return { copyId, outcome: "already-copied", copiedByRun: found?.result?.runId };
   const before = await takeClaim(backup, executionArn, key, found, ports);
 
   const located = await ports.inventory.locate(backup);

@@ -30,7 +30,7 @@ export const handler = makeHandler({
   },
   run: async ({ runId, copyId, executionArn }, { copies, jobs, receipts, events, key: signingKey }) => {
     const result = await recordReceipt(
-      { copyId, executionArn },
+      { runId, copyId, executionArn },
       {
         read: (id) => copies.read(id),
         sign: (digest) => signingKey.sign(digest),

@@ -16,7 +16,7 @@ export interface RecordReceiptPorts {
 }
 
 export async function recordReceipt(
-  input: { copyId: string; executionArn: string },
+  input: { runId: string; copyId: string; executionArn: string },
   ports: RecordReceiptPorts,
 ): Promise<CopyResult> {
   const copy = await ports.read(input.copyId);
@@ -45,6 +45,7 @@ export async function recordReceipt(
     receiptKey: key,
     receiptSha256: createHash("sha256").update(written).digest("hex"),
     executionArn: input.executionArn,
+    runId: input.runId,
   };
   const state = isVerified(completed.proof) ? "verified" : "copied-unverified";
   try {

@@ -6,7 +6,7 @@ import { makeHandler } from "../shared/make-handler.ts";
 import { refreshLinkEnvironment } from "./config.ts";
 import { CopiesStore } from "./copies.store.ts";
 import { inventories } from "./inventories/index.ts";
-import { refreshLink } from "./refresh-link.ts";
+import { refreshAndNote } from "./refresh-link.ts";
 import { sources } from "./sources/index.ts";
 
 export const handler = makeHandler({
@@ -17,7 +17,8 @@ export const handler = makeHandler({
       inventory: inventories["aliyun-rds"](environment),
       source: sources["aliyun-rds"](),
       copies: new CopiesStore(documentClient(), environment.COPIES_TABLE),
+      now: Date.now,
     };
   },
-  run: (input, ports) => refreshLink(input, ports),
+  run: (input, ports) => refreshAndNote(input, ports),
 });

@@ -1,6 +1,6 @@
 // Refresh link: ask the inventory anew, and take the new address only when it leads to the very same object.
 import { CausewayError } from "../shared/errors.ts";
-import type { Copy, SourceLink } from "./copy.ts";
+import { type Copy, type CopyFailure, failureOf, type SourceLink } from "./copy.ts";
 import type { BackupInventory } from "./inventories/inventory.ts";
 import type { RangedSource } from "./sources/source.ts";
 
@@ -10,11 +10,28 @@ export interface RefreshLinkPorts {
   readonly copies: {
     read(copyId: string): Promise<Copy | undefined>;
     keepLink(copyId: string, executionArn: string, link: SourceLink): Promise<void>;
+    noteError(copyId: string, failure: CopyFailure): Promise<void>;
   };
+  now(): number;
+}
+
+/** Refreshes, and keeps the reason where it cannot: the map above learns only that some child failed. */
+export async function refreshAndNote(
+  input: { copyId: string; executionArn: string; expiredLinkVersion: number },
+  ports: RefreshLinkPorts,
+): Promise<{ linkVersion: number }> {
+  try {
+    return await refreshLink(input, ports);
+  } catch (error) {
+    if (error instanceof Error) {
+      await ports.copies.noteError(input.copyId, failureOf(error, input.executionArn, ports.now()));
+    }
+    throw error;
+  }
 }
 
 /** Throws `SourceChanged` when size, ETag or CRC behind the new address differ from the pinned ones. */
-export async function refreshLink(
+async function refreshLink(
   input: { copyId: string; executionArn: string; expiredLinkVersion: number },
   ports: RefreshLinkPorts,
 ): Promise<{ linkVersion: number }> {

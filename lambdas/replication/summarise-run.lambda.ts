@@ -7,6 +7,7 @@ import { eventSender } from "../shared/events.ts";
 import { JobsStore } from "../shared/jobs.store.ts";
 import { log } from "../shared/log.ts";
 import { makeHandler } from "../shared/make-handler.ts";
+import { publishCounts } from "../shared/metrics.ts";
 import { summariseRunEnvironment } from "./config.ts";
 import { summariseRun } from "./summarise-run.ts";
 
@@ -46,6 +47,13 @@ export const handler = makeHandler({
     const { state, sentence, counts } = summary;
     await jobs.updateJob(runId, { state, phase: "finished", sentence, counts, heartbeatAt: at, finishedAt: at });
     await events.send("ReplicationRunFinished", [{ runId, state, sentence, counts }]);
+    publishCounts({
+      BackupsVerified: counts.verified ?? 0,
+      BackupsUnverified: counts["copied-unverified"] ?? 0,
+      BackupsRefused: counts.refused ?? 0,
+      CopiesFailed: counts.failed ?? 0,
+      BytesCopied: summary.bytes,
+    });
     log.info("run finished", { runId, state, sentence });
     return summary;
   },

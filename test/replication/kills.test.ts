@@ -1,6 +1,7 @@
 // Every Lambda is killed before and after each of its outgoing calls, one run each; the run must end well all the same.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { seededContent } from "../../local/aliyun-rds/seeded-content.ts";
+import type { FaultRule } from "../../local/rig/faults.ts";
 import { ReplicationRig } from "./replication-rig.ts";
 
 const functions = ["ListBackups", "PlanCopy", "CopyBatch", "CompleteCopy", "RecordReceipt", "SummariseRun"] as const;
@@ -18,26 +19,31 @@ afterAll(async () => {
   await rig?.close();
 });
 
+/** Runs one backup while `name` dies at its n-th call; `died` is false when no call was the n-th. */
+async function runKilled(name: string, atCall: number, when: "before" | "after", ...trouble: FaultRule[]) {
+  rig.faults.clear();
+  rig.faults.add({ service: "lambda", resourceIncludes: name, effect: { kind: "kill", atCall, when } }, ...trouble);
+  const seed = 1000 + atCall;
+  const backup = await rig.addBackup({ content: { seed, sizeBytes } });
+  const callsBefore = rig.cloud.lambda.lastInvocations.length;
+  const run = await rig.run({ backupIds: [backup.backupId] });
+  rig.faults.clear();
+  const died = rig.cloud.lambda.lastInvocations
+    .slice(callsBefore)
+    .some(({ functionName, error }) => functionName.includes(name) && error?.errorType === "Runtime.ExitError");
+  return { backup, run, died, bytes: Buffer.from(seededContent(seed)(0, sizeBytes)) };
+}
+
 describe.each(functions)("%s killed between any two outgoing calls", (name) => {
   it.each(["before", "after"] as const)(
     "%s each call: the backup arrives whole, once, with nothing left over",
     async (when) => {
       let kills = 0;
       for (let atCall = 1; atCall <= mostCalls; atCall += 1) {
-        rig.faults.clear();
-        const firedBefore = rig.faults.fired.length;
-        rig.faults.add({ service: "lambda", resourceIncludes: name, effect: { kind: "kill", atCall, when } });
-        const seed = 1000 + atCall;
-        const backup = await rig.addBackup({ content: { seed, sizeBytes } });
-        const callsOf = rig.cloud.lambda.lastInvocations.length;
-        const run = await rig.run({ backupIds: [backup.backupId] });
+        const { backup, run, died, bytes } = await runKilled(name, atCall, when);
         expect(run.status, `${name} killed ${when} call ${atCall}: ${run.error} ${run.cause}`).toBe("SUCCEEDED");
-        await rig.expectCopied(backup, Buffer.from(seededContent(seed)(0, sizeBytes)));
+        await rig.expectCopied(backup, bytes);
         expect(run.job.percent).toBe(100);
-        expect(rig.faults.fired.length).toBeGreaterThan(firedBefore);
-        const died = rig.cloud.lambda.lastInvocations
-          .slice(callsOf)
-          .some((invocation) => invocation.functionName.includes(name) && invocation.error !== undefined);
         if (!died) break;
         kills += 1;
       }
@@ -45,4 +51,37 @@ describe.each(functions)("%s killed between any two outgoing calls", (name) => {
       expect(kills).toBeLessThan(mostCalls);
     },
   );
+});
+
+describe.each(["before", "after"] as const)("in trouble, killed %s each call", (when) => {
+  it("RefreshLink still brings a fresh link, and the backup arrives", async () => {
+    const expiry = { service: "aliyun-download", fromCall: 3, effect: { kind: "expire-link" } } as const;
+    let kills = 0;
+    for (let atCall = 1; atCall <= mostCalls; atCall += 1) {
+      const { backup, run, died, bytes } = await runKilled("RefreshLink", atCall, when, expiry);
+      expect(run.status, `call ${atCall}: ${run.error} ${run.cause}`).toBe("SUCCEEDED");
+      await rig.expectCopied(backup, bytes);
+      if (!died) break;
+      kills += 1;
+    }
+    expect(kills).toBeGreaterThan(1);
+  });
+
+  it("AbandonCopy still leaves nothing behind and keeps the reason", async () => {
+    const denied = { kind: "error", status: 403, code: "AccessDenied" } as const;
+    const refusal = { service: "s3", operation: "UploadPart", times: 10_000, effect: denied } as const;
+    let kills = 0;
+    for (let atCall = 1; atCall <= mostCalls; atCall += 1) {
+      const { backup, run, died } = await runKilled("AbandonCopy", atCall, when, refusal);
+      expect(run.status, `call ${atCall}`).toBe("FAILED");
+      const copy = await rig.copy(backup);
+      expect(copy).toMatchObject({ state: "failed", lastError: { error: "TargetRefused" } });
+      expect(copy?.claim, `call ${atCall}`).toBeUndefined();
+      await rig.expectNothingUnfinished();
+      expect(run.job.units[0]).toMatchObject({ outcome: "failed" });
+      if (!died) break;
+      kills += 1;
+    }
+    expect(kills).toBeGreaterThan(1);
+  });
 });

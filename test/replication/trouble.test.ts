@@ -133,6 +133,11 @@ describe("a copy is refused, and leaves nothing behind, when", () => {
       /^SourceIgnoresRanges$/,
     ],
     [
+      "every link is expired as soon as it is made",
+      { ...download, fromCall: 2, times: 10_000, effect: { kind: "expire-link" } },
+      /^(NoProgress|LinkExpired)$/,
+    ],
+    [
       "S3 refuses every part",
       {
         service: "s3",

@@ -7,6 +7,7 @@ import { CausewayError, messageOf } from "../../shared/errors.ts";
 import { redact } from "../../shared/log.ts";
 import type { ByteRange } from "../plan-parts.ts";
 import { lengthOfRange } from "../plan-parts.ts";
+import { OneBufferAgent, OneBufferTlsAgent } from "./one-buffer-agent.ts";
 import type { RangedSource, SourceFacts } from "./source.ts";
 
 export interface SignedUrlOptions {
@@ -23,7 +24,7 @@ const longestErrorPageBytes = 4096;
 
 export function signedUrlSource(options: SignedUrlOptions = {}): RangedSource {
   const agentOptions = { keepAlive: true, maxFreeSockets: options.mostIdleConnections ?? defaultIdleConnections };
-  const agents = { "http:": new http.Agent(agentOptions), "https:": new https.Agent(agentOptions) };
+  const agents = { "http:": new OneBufferAgent(agentOptions), "https:": new OneBufferTlsAgent(agentOptions) };
   const timeout = options.answerTimeoutMilliseconds ?? defaultAnswerTimeoutMilliseconds;
 
   function get(address: string, headers: Record<string, string>, signal?: AbortSignal): Promise<http.IncomingMessage> {

@@ -1,3 +1,4 @@
+// CloudWatch metrics and logs under the official clients.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {

@@ -1,3 +1,4 @@
+// Event patterns as EventBridge matches them.
 import { describe, expect, test } from "vitest";
 import { compileEventPattern } from "../../../local/eventbridge/event-pattern.ts";
 

@@ -1,3 +1,4 @@
+// EventBridge under the official client: buses, rules, deliveries, retries, dead letters, faults.
 import { EventBridgeClient, ListRulesCommand, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createEventBridgeService, type EventBridgeService } from "../../../local/eventbridge/eventbridge.ts";

@@ -1,3 +1,4 @@
+// Events that were taken in survive a kill -9 of the process.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

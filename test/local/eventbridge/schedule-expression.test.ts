@@ -1,3 +1,4 @@
+// rate, cron and at: when they are due, in every time zone.
 import { describe, expect, test } from "vitest";
 import { parseScheduleExpression, runOnSchedule } from "../../../local/eventbridge/schedule-expression.ts";
 import { Clock } from "../../../local/rig/clock.ts";

@@ -1,3 +1,4 @@
+// What a target receives: Input, InputPath, InputTransformer.
 import { describe, expect, test } from "vitest";
 import { compileTargetInput } from "../../../local/eventbridge/target-input.ts";
 import type { CloudEvent } from "../../../local/gateway/ports.ts";

@@ -1,3 +1,4 @@
+// ECDSA over a given digest, held against OpenSSL.
 import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

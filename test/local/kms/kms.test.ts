@@ -1,3 +1,4 @@
+// KMS under the official client: data keys, encryption contexts, signatures, aliases.
 import { createHash, createPublicKey, sign as signWithNode, verify as verifyWithNode } from "node:crypto";
 import { statSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// EventBridge Scheduler under the official client: due times, targets, retries, restarts.
 import {
   CreateScheduleCommand,
   CreateScheduleGroupCommand,

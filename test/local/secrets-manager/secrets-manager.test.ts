@@ -1,3 +1,4 @@
+// Secrets Manager under the official client: versions, stages, deletion, restarts.
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import {

@@ -1,3 +1,4 @@
+// SQS under the official client: visibility, delays, dead-letter queues, restarts.
 import { createHash } from "node:crypto";
 import {
   AddPermissionCommand,
