@@ -1,5 +1,6 @@
-// Follows a run until it ends: redraws lines on a terminal, prints one every few seconds elsewhere.
+// Follows a run until it ends: a block that is drawn anew on a terminal, one line every few seconds elsewhere.
 import type { JobView } from "../lambdas/shared/jobs.ts";
+import type { LiveScreen } from "./live-screen.ts";
 import { liveLines, summaryLine } from "./render-run.ts";
 
 export interface FollowOptions {
@@ -7,38 +8,74 @@ export interface FollowOptions {
   readonly read: () => Promise<JobView | undefined>;
   /** True once the execution behind it has ended: a run that broke off may never say so itself. */
   readonly hasEnded: () => Promise<boolean>;
-  readonly output: NodeJS.WriteStream;
+  readonly screen: LiveScreen;
   readonly signal: AbortSignal;
 }
 
-const redrawMilliseconds = 250;
+const readMilliseconds = 250;
 const lineMilliseconds = 3_000;
+/** Between two batches no worker reports a rate; the last one stands for so long, so that the line does not blink. */
+const rateKeptMilliseconds = 3_000;
+/** The fault rig hits this reader, too: some failed reads in a row are no end of the run. */
+const mostFailedReads = 20;
 
-/** Returns the last view; undefined when the run ended without ever having entered itself. */
+/**
+ * Returns the last view, and undefined when the run ended without ever having entered itself. When the signal aborts, it
+ * returns at once with what was last seen. Throws what `read` throws when it does so 20 times in a row.
+ */
 export async function followRun(options: FollowOptions): Promise<JobView | undefined> {
-  const { output } = options;
-  let drawn = 0;
+  const { screen, signal } = options;
+  const steady = steadyRate();
+  let view: JobView | undefined;
+  let failedReads = 0;
   let printedAt = 0;
-  const draw = (view: JobView) => {
-    if (output.isTTY) {
-      const lines = liveLines(view, output.columns - 1);
-      output.write(`${drawn > 0 ? `\x1b[${drawn}A` : ""}${lines.map((line) => `\x1b[2K${line}\n`).join("")}`);
-      // Fewer lines than before leave old ones below: they are cleared.
-      if (lines.length < drawn) output.write("\x1b[0J");
-      drawn = lines.length;
-    } else if (Date.now() - printedAt >= lineMilliseconds) {
+  while (!signal.aborted) {
+    try {
+      const ended = await options.hasEnded();
+      view = (await options.read()) ?? view;
+      failedReads = 0;
+      if (ended) break;
+    } catch (error) {
+      if (signal.aborted) break;
+      failedReads += 1;
+      if (failedReads >= mostFailedReads) throw error;
+    }
+    const shown = view && steady(view, Date.now());
+    if (screen.isTerminal) {
+      screen.draw(
+        shown
+          ? liveLines(shown, { columns: screen.columns, rows: screen.blockRows })
+          : ["  asking Aliyun for its backups …"],
+      );
+    } else if (shown && Date.now() - printedAt >= lineMilliseconds) {
       printedAt = Date.now();
-      output.write(`${summaryLine(view)}\n`);
+      screen.say(summaryLine(shown));
     }
-  };
-  for (;;) {
-    const ended = await options.hasEnded();
-    const view = await options.read();
-    if (view) draw(view);
-    if (ended || options.signal.aborted) {
-      if (view && !output.isTTY) output.write(`${summaryLine(view)}\n`);
-      return view;
-    }
-    await new Promise((resolve) => setTimeout(resolve, redrawMilliseconds));
+    await pause(readMilliseconds, signal);
   }
+  screen.clear();
+  return view;
+}
+
+/** Keeps the last rate for a short while after it fell to zero, and the time left with it. */
+export function steadyRate(): (view: JobView, nowMilliseconds: number) => JobView {
+  let last: { rate: number; at: number } | undefined;
+  return (view, nowMilliseconds) => {
+    if (view.bytesPerSecond > 0) last = { rate: view.bytesPerSecond, at: nowMilliseconds };
+    if (view.bytesPerSecond > 0 || !last || nowMilliseconds - last.at > rateKeptMilliseconds) return view;
+    const secondsLeft = Math.ceil((view.bytesTotal - view.bytesDone) / last.rate);
+    return { ...view, bytesPerSecond: last.rate, secondsLeft };
+  };
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener("abort", end, { once: true });
+  });
 }

@@ -41,7 +41,8 @@ const largestReceiptBytes = 1024 * 1024;
 
 /** Holds when nothing differs; what could not be looked at is named and does not count as a difference. */
 export async function verifyReceipt(receiptAt: string, options: VerifyOptions): Promise<Verdict> {
-  const s3 = new S3Client({});
+  // The bytes are summed here: the client is not to stop at the first look, but to let the difference be named.
+  const s3 = new S3Client({ responseChecksumValidation: "WHEN_REQUIRED" });
   const document = await readReceipt(receiptAt, s3);
   const { receipt } = document;
   const checks = [

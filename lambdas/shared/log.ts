@@ -11,20 +11,37 @@ export interface Log {
 const logger = lazy(() => new Logger());
 
 export const log: Log = {
-  info: (message, fields = {}) => logger().info(message, withoutSecrets(fields)),
-  warn: (message, fields = {}) => logger().warn(message, withoutSecrets(fields)),
-  error: (message, fields = {}) => logger().error(message, withoutSecrets(fields)),
+  info: (message, fields = {}) => logger().info(redact(message), withoutSecrets(fields)),
+  warn: (message, fields = {}) => logger().warn(redact(message), withoutSecrets(fields)),
+  error: (message, fields = {}) => logger().error(redact(message), withoutSecrets(fields)),
 };
 
-/** A signed link in a text (an SDK's error message, say) is as good as a key until it expires. */
-const signedQuery = /([?&](?:Signature|OSSAccessKeyId|X-Amz-[A-Za-z-]+|x-oss-[a-z-]+|security-token)=)[^&\s"']+/gi;
+/**
+ * A signed link in a text (an SDK's error message, say) is as good as a key until it expires. It may be quoted from XML
+ * (`&amp;`), from JSON (`\u0026`), or be part of another link (`%26`).
+ */
+const signedQuery =
+  /((?:[?&;]|\\u0026|%3F|%26)(?:Signature|OSSAccessKeyId|X-Amz-[A-Za-z-]+|x-oss-[a-z-]+|security-token)(?:=|\\u003d|%3D))[^&\s"'<>\\]+/gi;
 
 export function redact(text: string): string {
   return text.replace(signedQuery, "$1(hidden)");
 }
 
+/** Fields nest little; what lies deeper than this is left out. */
+const deepestField = 6;
+
 function withoutSecrets(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, withoutSecret(value, deepestField)]));
+}
+
+function withoutSecret(value: unknown, levelsLeft: number): unknown {
+  if (typeof value === "string") return redact(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (levelsLeft === 0) return "(left out)";
+  if (Array.isArray(value)) return value.map((member) => withoutSecret(member, levelsLeft - 1));
+  // An error as its name and message: its stack and causes hold whatever some library put there.
+  if (Object.getPrototypeOf(value) !== Object.prototype) return redact(String(value));
   return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, typeof value === "string" ? redact(value) : value]),
+    Object.entries(value).map(([name, member]) => [name, withoutSecret(member, levelsLeft - 1)]),
   );
 }

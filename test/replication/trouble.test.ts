@@ -55,6 +55,15 @@ describe("a copy survives", () => {
     ],
     ["a storm of SlowDown", { service: "s3", fromCall: 3, times: 60, probability: 0.5, effect: { kind: "throttle" } }],
     [
+      "a clock that S3 calls skewed, until it is corrected",
+      {
+        service: "s3",
+        operation: "UploadPart",
+        times: 3,
+        effect: { kind: "error", status: 403, code: "RequestTimeTooSkewed" },
+      },
+    ],
+    [
       "parts answered 500 after they were stored",
       { service: "s3", operation: "UploadPart", times: 4, effect: { kind: "fail-after-work" } },
     ],

@@ -192,6 +192,9 @@ async function named<Result>(call: () => Promise<Result>): Promise<Result> {
   }
 }
 
+/** Refusals that the next attempt may not meet: a race for the key, a 200 with an error inside, a clock since corrected. */
+const passingNames = new Set(["ConditionalRequestConflict", "InternalError", "RequestTimeTooSkewed", "RequestTimeout"]);
+
 /** S3's errors as the port's. An aborted call keeps the reason it was aborted for. */
 function targetError(error: unknown): unknown {
   if (error instanceof CausewayError || !(error instanceof Error) || error.name === "AbortError") return error;
@@ -204,7 +207,7 @@ function targetError(error: unknown): unknown {
   if (error.name === "PreconditionFailed") {
     return new CausewayError("TargetExists", `S3 has an object there already (${said}).`, { cause: error });
   }
-  if (isPassingAwsError(error) || error.name === "ConditionalRequestConflict" || error.name === "InternalError") {
+  if (isPassingAwsError(error) || passingNames.has(error.name)) {
     return new CausewayError("TargetUnavailable", `S3 did not answer well (${said}).`, { cause: error });
   }
   return new CausewayError("TargetRefused", `S3 refused the call (${said}).`, { cause: error });
