@@ -1,7 +1,8 @@
-// How the command reaches the local cloud: by the file that a running `npm start` keeps.
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+// How the command reaches the local cloud: by the file that a running `npm start` keeps in its state folder.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import * as z from "zod";
+import { stateFolder } from "./project-folder.ts";
 import { UsageProblem } from "./usage-problem.ts";
 
 const connectionSchema = z.object({
@@ -14,18 +15,37 @@ const connectionSchema = z.object({
 
 export type LocalConnection = z.infer<typeof connectionSchema>;
 
-/** Written by `npm start` with the operator's local keys, readable by its owner alone. */
-export const connectionFile = resolve(import.meta.dirname, "../.causeway/connection.json");
+const fileIn = (stateDirectory: string) => join(stateDirectory, "connection.json");
+
+/** With the operator's local keys in it, the file is readable by its owner alone. Returns the way to take it away. */
+export function writeConnection(stateDirectory: string, connection: LocalConnection): () => void {
+  const file = fileIn(stateDirectory);
+  mkdirSync(stateDirectory, { recursive: true });
+  writeFileSync(file, JSON.stringify(connection, null, 2), { mode: 0o600 });
+  return () => rmSync(file, { force: true });
+}
+
+/** Undefined where there is none. */
+export function readConnection(stateDirectory: string): LocalConnection | undefined {
+  try {
+    return connectionSchema.parse(JSON.parse(readFileSync(fileIn(stateDirectory), "utf8")));
+  } catch {
+    return undefined;
+  }
+}
 
 /** Sets the standard AWS variables for this process; returns Aliyun's stand-in. */
-export function connectToLocalCloud(): LocalConnection["aliyun"] {
-  let text: string;
-  try {
-    text = readFileSync(connectionFile, "utf8");
-  } catch (error) {
-    throw new UsageProblem("No local cloud is running here. Start it with: npm start", { cause: error });
+export function connectToLocalCloud(stateDirectory: string): LocalConnection["aliyun"] {
+  const connection = readConnection(stateDirectory);
+  if (connection === undefined) {
+    const own = stateDirectory === stateFolder ? "" : ` -- --state ${stateDirectory}`;
+    throw new UsageProblem(`No local cloud is running on ${stateDirectory}. Start it with: npm start${own}`);
   }
-  const connection = connectionSchema.parse(JSON.parse(text));
+  // A profile or a service's own endpoint of the user's would win over these.
+  for (const name of Object.keys(process.env)) {
+    if (/^AWS_(PROFILE|SESSION_TOKEN|IGNORE_CONFIGURED_ENDPOINT_URLS|ENDPOINT_URL_.*)$/.test(name))
+      delete process.env[name];
+  }
   process.env.AWS_ENDPOINT_URL = connection.endpointUrl;
   process.env.AWS_REGION = connection.region;
   process.env.AWS_ACCESS_KEY_ID = connection.accessKeyId;

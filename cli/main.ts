@@ -1,66 +1,101 @@
-// The command line of Causeway: what it offers, and how its errors end.
-import { Command, Option } from "commander";
+// The command line of Causeway: what it offers, and how its errors end. Exit codes: 0 it holds or is done, 1 a receipt
+// does not hold, 2 it could not be done.
+import { Command, CommanderError, Option } from "commander";
+import { errorSentence } from "./error-sentence.ts";
 import { connectToLocalCloud } from "./local-connection.ts";
+import { stateFolder } from "./project-folder.ts";
 import { setAliyunSecret } from "./set-secret.ts";
+import { knownStages } from "./stage-files.ts";
 import { UsageProblem } from "./usage-problem.ts";
-import { verifyReceipt } from "./verify-receipt.ts";
+import { type VerifyTarget, verifyReceipt } from "./verify-receipt.ts";
 
 interface StageOptions {
   readonly stage: string;
   readonly local?: boolean;
+  readonly state: string;
 }
+
+const exitCodeDifferent = 1;
+const exitCodeNotDone = 2;
 
 const program = new Command("causeway")
   .description("Operates Causeway: its secrets, and the proof of its copies.")
-  .showHelpAfterError("(--help shows how)")
-  .configureHelp({ showGlobalOptions: true });
+  .helpOption("--help", "show this")
+  .helpCommand(false)
+  .exitOverride();
 
-const stageOption = new Option("--stage <stage>", "the stage that is meant, as in stages/<stage>.json").default("dev");
-const localOption = new Option("--local", "talk to the local cloud of a running npm start, stage local");
+function stageOptions(command: Command): Command {
+  return command
+    .helpOption("--help", "show this")
+    .addOption(new Option("--stage <stage>", `the stage that is meant: ${knownStages().join(", ")}`).default("dev"))
+    .addOption(new Option("--local", "talk to the local cloud of a running npm start; the stage is local"))
+    .addOption(
+      new Option("--state <folder>", "with --local: the --state of that npm start").default(stateFolder, ".causeway"),
+    )
+    .exitOverride();
+}
 
-program
+const secrets = program
   .command("secrets")
   .description("puts secrets where the functions read them: AWS Secrets Manager")
-  .command("set")
+  .helpOption("--help", "show this")
+  .helpCommand(false)
+  .exitOverride();
+
+stageOptions(secrets.command("set"))
   .argument("<name>", "which secret: aliyun")
-  .addOption(stageOption)
-  .addOption(localOption)
   .description(
-    "reads the key pair from ALIYUN_ACCESS_KEY_ID, ALIYUN_ACCESS_KEY_SECRET (and ALIYUN_SECURITY_TOKEN), " +
-      "else as JSON from standard input, else asks for it; it is never taken from the command line",
+    "stores Aliyun's key pair. It is read from ALIYUN_ACCESS_KEY_ID, ALIYUN_ACCESS_KEY_SECRET (and, for a temporary " +
+      "one, ALIYUN_SECURITY_TOKEN), else as JSON from standard input, else asked for; never from the command line",
   )
   .action(async (name: string, options: StageOptions) => {
-    if (name !== "aliyun") throw new UsageProblem(`There is no secret "${name}"; there is: aliyun.`);
+    // What was typed in its place may be a key: it is not repeated.
+    if (name !== "aliyun") throw new UsageProblem("There is no secret of this name; there is: aliyun.");
     await setAliyunSecret(connect(options));
   });
 
-program
-  .command("verify")
+stageOptions(program.command("verify"))
   .argument("<receipt>", "a receipt: a file, or s3://bucket/receipts/…/copy.json")
-  .addOption(stageOption)
-  .addOption(localOption)
   .option("--read-data", "read every byte of the copy (and of the source while it is offered) and sum it anew", false)
   .option("--json", "print the result as JSON", false)
-  .description("checks a receipt's signature, and what it says against S3 and Aliyun as they are now")
+  .description(
+    "checks a receipt's signature, and what it says against S3 and Aliyun as they are now; exit code 0: it holds, " +
+      "1: something differs, 2: it could not be checked",
+  )
   .action(async (receipt: string, options: StageOptions & { readData: boolean; json: boolean }) => {
     const verdict = await verifyReceipt(receipt, { ...connect(options), readData: options.readData });
     process.stdout.write(options.json ? `${JSON.stringify(verdict, null, 2)}\n` : `${verdict.lines.join("\n")}\n`);
-    if (!verdict.holds) process.exitCode = 1;
+    if (!verdict.holds) process.exitCode = exitCodeDifferent;
   });
 
 /** `--local` is the stage local at the endpoints that a running `npm start` has written down. */
-function connect(options: StageOptions): {
-  stage: string;
-  aliyun?: { endpoint: string; protocol: "http" | "https"; region: string };
-} {
-  if (!options.local) return { stage: options.stage };
-  return { stage: "local", aliyun: connectToLocalCloud() };
+function connect(options: StageOptions): VerifyTarget {
+  if (options.local) return { stage: "local", aliyun: connectToLocalCloud(options.state) };
+  if (!knownStages().includes(options.stage)) {
+    throw new UsageProblem(`There is no such stage; stages/ has ${knownStages().join(", ")}.`);
+  }
+  return { stage: options.stage };
+}
+
+/** Commander's own complaints repeat `--option=value` as it was typed, and the value may be a key. */
+const withoutValues = (text: string) => text.replace(/(--[A-Za-z-]+)=[^']*/g, "$1");
+
+for (const command of [program, secrets, ...program.commands, ...secrets.commands]) {
+  command.configureOutput({
+    outputError: (text, write) => write(withoutValues(text).replace(/^error: /, "causeway: ")),
+  });
 }
 
 try {
   await program.parseAsync();
 } catch (error) {
-  const said = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`causeway: ${said}\n`);
-  process.exitCode = error instanceof UsageProblem ? 2 : 1;
+  if (error instanceof CommanderError) {
+    // Help was asked for, or commander has said what is wrong.
+    process.exitCode = error.exitCode === 0 || error.code === "commander.help" ? 0 : exitCodeNotDone;
+    if (process.exitCode !== 0) process.stderr.write("npx causeway --help shows what there is.\n");
+  } else {
+    process.stderr.write(`causeway: ${errorSentence(error)}\n`);
+    if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    process.exitCode = exitCodeNotDone;
+  }
 }

@@ -38,7 +38,7 @@ export function summaryLine(view: JobView): string {
   return [
     ...(view.bytesTotal > 0 ? sumCells(view) : []),
     settledWords(view),
-    current ? `${current.phase}: ${plain(current.title)}` : view.phase,
+    ...(current ? [`${current.phase}: ${plain(current.title)}`] : []),
   ].join("  ");
 }
 
@@ -109,7 +109,7 @@ function unitLines(units: readonly UnitView[], columns: number): string[] {
     { leastCells: "unverified".length },
     { leastCells: barCells > 0 ? barCells + 5 : 4, align: "right" },
     { leastCells: 9, align: "right" },
-    { align: "right" },
+    { leastCells: "38/38 parts".length, align: "right" },
     ...(withRates ? [{ leastCells: 12, align: "right" } as const] : []),
   ];
   const rows = units.map((unit) => {

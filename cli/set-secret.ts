@@ -1,4 +1,4 @@
-// `causeway secrets set aliyun`: the key pair goes to Secrets Manager and nowhere else.
+// `causeway secrets set aliyun`: the key pair goes to Secrets Manager and nowhere else; no message repeats what was given.
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
@@ -10,6 +10,8 @@ const pairSchema = z.strictObject({
   accessKeySecret: z.string().min(8),
   securityToken: z.string().min(1).optional(),
 });
+
+type Pair = z.infer<typeof pairSchema>;
 
 /** A key pair with a token is a few hundred bytes. */
 const mostInputBytes = 65_536;
@@ -35,9 +37,13 @@ export async function setAliyunSecret(target: { stage: string }): Promise<void> 
   }
 }
 
-async function readPair(): Promise<z.infer<typeof pairSchema>> {
+async function readPair(): Promise<Pair> {
   const { ALIYUN_ACCESS_KEY_ID, ALIYUN_ACCESS_KEY_SECRET, ALIYUN_SECURITY_TOKEN } = process.env;
-  if (ALIYUN_ACCESS_KEY_ID && ALIYUN_ACCESS_KEY_SECRET) {
+  if (ALIYUN_ACCESS_KEY_ID || ALIYUN_ACCESS_KEY_SECRET) {
+    const missing = ALIYUN_ACCESS_KEY_ID ? "ALIYUN_ACCESS_KEY_SECRET" : "ALIYUN_ACCESS_KEY_ID";
+    if (!(ALIYUN_ACCESS_KEY_ID && ALIYUN_ACCESS_KEY_SECRET)) {
+      throw new UsageProblem(`${missing} is not set, its other half is. Set both, or none to be asked.`);
+    }
     return checked({
       accessKeyId: ALIYUN_ACCESS_KEY_ID,
       accessKeySecret: ALIYUN_ACCESS_KEY_SECRET,
@@ -47,7 +53,7 @@ async function readPair(): Promise<z.infer<typeof pairSchema>> {
   return checked(process.stdin.isTTY ? await askForPair() : parseJson(await readStandardInput()));
 }
 
-/** The secret half is typed unseen. */
+/** The secret half and the token are typed unseen. Ctrl-C and Ctrl-D end it, and nothing is stored. */
 async function askForPair(): Promise<unknown> {
   let muted = false;
   const output = new Writable({
@@ -56,15 +62,28 @@ async function askForPair(): Promise<unknown> {
       done();
     },
   });
-  const prompt = createInterface({ input: process.stdin, output, terminal: true });
+  const prompt = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
+  const givenUp = new Promise<never>((_, reject) => {
+    prompt.once("close", () => reject(new UsageProblem("Nothing was stored.")));
+  });
+  const ask = async (question: string, unseen: boolean) => {
+    process.stdout.write(question);
+    muted = unseen;
+    const answer = await Promise.race([prompt.question(""), givenUp]);
+    if (unseen) process.stdout.write("\n");
+    muted = false;
+    return answer.trim();
+  };
   try {
-    const accessKeyId = (await prompt.question("Aliyun AccessKey id: ")).trim();
-    process.stdout.write("Aliyun AccessKey secret (not shown): ");
-    muted = true;
-    const accessKeySecret = (await prompt.question("")).trim();
+    const accessKeyId = await ask("Aliyun AccessKey id: ", false);
+    const accessKeySecret = await ask("Aliyun AccessKey secret (not shown): ", true);
+    const securityToken = await ask("Security token (not shown; Enter when there is none): ", true);
+    return { accessKeyId, accessKeySecret, ...(securityToken === "" ? {} : { securityToken }) };
+  } catch (error) {
     process.stdout.write("\n");
-    return { accessKeyId, accessKeySecret };
+    throw error;
   } finally {
+    givenUp.catch(() => undefined);
     prompt.close();
   }
 }
@@ -91,9 +110,16 @@ function parseJson(text: string): unknown {
   }
 }
 
-function checked(value: unknown): z.infer<typeof pairSchema> {
+function checked(value: unknown): Pair {
   const parsed = pairSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const fields = parsed.error.issues.map((issue) => `${issue.path.join(".") || "the whole"} (${issue.message})`);
-  throw new UsageProblem(`That is no key pair: ${fields.join(", ")}.`);
+  // Of the schema's findings only our own field names are told: an unknown field's name may be the key itself.
+  const fields = new Set(
+    parsed.error.issues.map(({ code, path }) => {
+      if (code === "unrecognized_keys") return "it has fields besides accessKeyId, accessKeySecret and securityToken";
+      if (path.length === 0) return "it is not an object";
+      return `${path.join(".")} must be ${path[0] === "securityToken" ? "a text" : "a text of 8 characters or more"}`;
+    }),
+  );
+  throw new UsageProblem(`That is no key pair: ${[...fields].join(", ")}.`);
 }

@@ -1,7 +1,7 @@
 // `causeway verify`: a receipt against its signature, against S3, and against Aliyun, by headers alone or by every byte.
 import { createPublicKey, verify as verifySignature } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { GetPublicKeyCommand, KMSClient } from "@aws-sdk/client-kms";
+import { readFileSync, statSync } from "node:fs";
+import { GetPublicKeyCommand, type GetPublicKeyCommandOutput, KMSClient } from "@aws-sdk/client-kms";
 import { GetObjectCommand, HeadObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { crc64Nvme, crc64Xz } from "../lambdas/replication/checksums/crc64.ts";
 import { createPartChecksums, type PartChecksums } from "../lambdas/replication/checksums/part-checksums.ts";
@@ -16,11 +16,16 @@ import {
 import { sources } from "../lambdas/replication/sources/index.ts";
 import { CausewayError, messageOf } from "../lambdas/shared/errors.ts";
 import { connectInventory } from "./connect-inventory.ts";
+import type { AliyunSettings } from "./stage-files.ts";
 import { UsageProblem } from "./usage-problem.ts";
 
-export interface VerifyOptions {
+export interface VerifyTarget {
   readonly stage: string;
-  readonly aliyun?: { readonly endpoint: string; readonly protocol: "http" | "https"; readonly region: string };
+  /** In the place of what the stage's settings file says. */
+  readonly aliyun?: AliyunSettings;
+}
+
+export interface VerifyOptions extends VerifyTarget {
   readonly readData: boolean;
 }
 
@@ -46,7 +51,7 @@ export async function verifyReceipt(receiptAt: string, options: VerifyOptions): 
   const document = await readReceipt(receiptAt, s3);
   const { receipt } = document;
   const checks = [
-    await checkSignature(document),
+    await checkSignature(document, options.stage),
     ...(await checkTarget(receipt, s3)),
     ...(await checkSource(receipt, options)),
   ];
@@ -56,11 +61,19 @@ export async function verifyReceipt(receiptAt: string, options: VerifyOptions): 
   const lines = [
     `${receipt.copyId}  ${receipt.source.fileName}  ${receipt.target.sizeBytes} bytes`,
     ...checks.map((check) => `  ${marks[check.outcome]} ${check.what}: ${check.detail}`),
-    holds
-      ? `The receipt holds. Proof when it was written: ${receipt.proof.class}. ${receipt.proof.sentence}`
-      : "The receipt does NOT hold.",
+    conclusion(receipt, checks),
   ];
   return { holds, checks, lines };
+}
+
+function conclusion(receipt: Receipt, checks: readonly Check[]): string {
+  const differing = checks.filter((check) => check.outcome === "different").map((check) => check.what);
+  if (differing.length > 0) return `The receipt does NOT hold: see ${differing.join(", ")}.`;
+  const proof = `Proof when it was written: ${receipt.proof.class}. ${receipt.proof.sentence}`;
+  const sourceIsGone = checks.some((check) => check.what === sourceCheck && check.outcome === "unknown");
+  return sourceIsGone
+    ? `The receipt holds as far as S3 goes; Aliyun's side could not be looked at. ${proof}`
+    : `The receipt holds. ${proof}`;
 }
 
 async function readReceipt(receiptAt: string, s3: S3Client): Promise<SignedReceipt> {
@@ -80,11 +93,7 @@ async function readReceipt(receiptAt: string, s3: S3Client): Promise<SignedRecei
 async function readText(receiptAt: string, s3: S3Client): Promise<string> {
   const inS3 = /^s3:\/\/([^/]+)\/(.+)$/.exec(receiptAt);
   if (!inS3) {
-    try {
-      return readFileSync(receiptAt, "utf8");
-    } catch (error) {
-      throw new UsageProblem(`${receiptAt} cannot be read: ${messageOf(error)}`, { cause: error });
-    }
+    return readReceiptFile(receiptAt);
   }
   const [, Bucket = "", Key = ""] = inS3;
   const answer = await s3.send(new GetObjectCommand({ Bucket, Key }));
@@ -93,14 +102,35 @@ async function readText(receiptAt: string, s3: S3Client): Promise<string> {
   return (await answer.Body?.transformToString()) ?? "";
 }
 
-/** Checked here with the public half of the key: KMS is asked for nothing else. */
-async function checkSignature({ receipt, signature }: SignedReceipt): Promise<Check> {
+function readReceiptFile(file: string): string {
+  let bytes: number;
+  try {
+    const found = statSync(file);
+    bytes = found.isFile() ? found.size : Number.NaN;
+    if (bytes <= largestReceiptBytes) return readFileSync(file, "utf8");
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    const why = missing ? `There is no file ${file}.` : `${file} cannot be read: ${messageOf(error)}.`;
+    throw new UsageProblem(`${why} A receipt is a file, or s3://bucket/receipts/…/copy.json.`, { cause: error });
+  }
+  throw new UsageProblem(Number.isNaN(bytes) ? `${file} is not a file.` : `${file} is too large for a receipt.`);
+}
+
+/**
+ * Checked here with the public half of the stage's key: KMS is asked for nothing else. The key is the stage's, whatever
+ * the receipt names: anybody can sign with a key of his own.
+ */
+async function checkSignature({ receipt, signature }: SignedReceipt, stage: string): Promise<Check> {
   const digest = receiptDigest(receipt);
   const what = "signature";
   if (digest.toString("hex") !== signature.sha256) {
     return { what, outcome: "different", detail: "the receipt's text is not the one that was signed" };
   }
-  const answer = await new KMSClient({}).send(new GetPublicKeyCommand({ KeyId: signature.keyId }));
+  const answer = await publicKeyOf(stage);
+  if (answer.KeyId !== signature.keyId) {
+    const detail = `made by ${signature.keyId}, but the key of stage ${stage} is ${answer.KeyId}`;
+    return { what, outcome: "different", detail };
+  }
   const key = createPublicKey({ key: Buffer.from(answer.PublicKey ?? []), format: "der", type: "spki" });
   const good = verifySignature(
     "sha256",
@@ -111,6 +141,19 @@ async function checkSignature({ receipt, signature }: SignedReceipt): Promise<Ch
   return good
     ? { what, outcome: "equal", detail: `by ${signature.keyId}` }
     : { what, outcome: "different", detail: `not made by ${signature.keyId}` };
+}
+
+async function publicKeyOf(stage: string): Promise<GetPublicKeyCommandOutput> {
+  const alias = `alias/causeway-${stage}/receipts`;
+  try {
+    return await new KMSClient({}).send(new GetPublicKeyCommand({ KeyId: alias }));
+  } catch (error) {
+    if (!(error instanceof Error && error.name === "NotFoundException")) throw error;
+    throw new UsageProblem(
+      `This AWS account has no key ${alias} in this region: is it the stage's account (AWS_PROFILE), the right AWS_REGION and --stage?`,
+      { cause: error },
+    );
+  }
 }
 
 async function checkTarget(receipt: Receipt, s3: S3Client): Promise<Check[]> {
@@ -129,6 +172,7 @@ async function checkTarget(receipt: Receipt, s3: S3Client): Promise<Check[]> {
       compare("S3 size", target.sizeBytes, head.ContentLength),
       compare("S3 ETag", target.etag, head.ETag),
       compare("S3 checksum CRC64NVME", target.checksum, head.ChecksumCRC64NVME),
+      await checkCurrentVersion(receipt, s3),
     ];
   } catch (error) {
     if (error instanceof Error && (error.name === "NotFound" || error.name === "NoSuchVersion")) {
@@ -137,6 +181,20 @@ async function checkTarget(receipt: Receipt, s3: S3Client): Promise<Check[]> {
     throw error;
   }
 }
+
+/** The bytes of the receipt's version are there; whoever reads the key without naming a version must get them, too. */
+async function checkCurrentVersion({ target }: Receipt, s3: S3Client): Promise<Check> {
+  const what = "S3 current version";
+  try {
+    const head = await s3.send(new HeadObjectCommand({ Bucket: target.bucket, Key: target.key }));
+    return compare(what, target.versionId, head.VersionId);
+  } catch (error) {
+    if (!(error instanceof Error && error.name === "NotFound")) throw error;
+    return { what, outcome: "different", detail: `deleted; version ${target.versionId} is still there` };
+  }
+}
+
+const sourceCheck = "Aliyun";
 
 async function checkSource(receipt: Receipt, options: VerifyOptions): Promise<Check[]> {
   const { source } = receipt;
@@ -147,7 +205,7 @@ async function checkSource(receipt: Receipt, options: VerifyOptions): Promise<Ch
   } catch (error) {
     // Aliyun deletes backups after their retention: the copy outlives them, and that is its purpose.
     const detail = error instanceof CausewayError ? `${error.name}: ${error.message}` : messageOf(error);
-    return [{ what: "Aliyun", outcome: "unknown", detail }];
+    return [{ what: sourceCheck, outcome: "unknown", detail }];
   }
   const reader = sources["aliyun-rds"]();
   try {

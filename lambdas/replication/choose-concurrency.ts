@@ -32,8 +32,8 @@ export function chooseConcurrency(options: ConcurrencyOptions): Concurrency {
   let settledRate = 0;
   let before: number | undefined;
   let resting = 0;
-  /** The first window after a change is not judged: connections are still being opened. */
-  let fresh = true;
+  /** The first window after a change is not judged: connections are still being opened. The very first begins with a byte. */
+  let fresh = false;
 
   function judge(rate: number): void {
     if (fresh) {

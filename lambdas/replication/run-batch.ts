@@ -33,7 +33,12 @@ export async function runBatch(
     throw new CausewayError("ClaimLost", `${copyId} has no plan any more.`);
   }
   const worker = { unitId: copyId, worker: String(batch.number) };
-  const progress = reportProgress(worker, { put: ports.putProgress, now, onLost: ports.onLost });
+  const progress = reportProgress(worker, {
+    put: ports.putProgress,
+    now,
+    random: ports.random,
+    onLost: ports.onLost,
+  });
   try {
     if (input.idleRounds >= mostIdleRounds) {
       throw new CausewayError("NoProgress", `Batch ${batch.number} copied no part in ${input.idleRounds} rounds.`);

@@ -21,10 +21,13 @@ export const log: Log = {
  * (`&amp;`), from JSON (`\u0026`), or be part of another link (`%26`).
  */
 const signedQuery =
-  /((?:[?&;]|\\u0026|%3F|%26)(?:Signature|OSSAccessKeyId|X-Amz-[A-Za-z-]+|x-oss-[a-z-]+|security-token)(?:=|\\u003d|%3D))[^&\s"'<>\\]+/gi;
+  /((?:[?&;]|\\u0026|%3F|%26)(?:Signature|OSSAccessKeyId|X-Amz-[A-Za-z-]+|x-oss-[a-z-]+|security-?token)(?:=|\\u003d|%3D))[^&\s"'<>\\]+/gi;
+
+/** A temporary key's token as a header, as in the canonical request that a refusal may quote. */
+const tokenHeader = /(x-(?:acs|amz|oss)-security-token["']?\s*[:=]\s*["']?)[^\s"',]+/gi;
 
 export function redact(text: string): string {
-  return text.replace(signedQuery, "$1(hidden)");
+  return text.replace(signedQuery, "$1(hidden)").replace(tokenHeader, "$1(hidden)");
 }
 
 /** Fields nest little; what lies deeper than this is left out. */

@@ -18,7 +18,7 @@ const agoMilliseconds = 10 * 60_000;
  */
 export async function registerFile(aliyun: AliyunStandIn, file: string): Promise<Backup> {
   const absolute = path.resolve(file);
-  const found = await checkFile(absolute);
+  const found = await checkBackupFile(absolute);
   aliyun.ensureInstance({ instanceId: fileInstance, engine: "MySQL", engineVersion: "8.0", description: "your files" });
   const identity = createHash("sha256").update(`${absolute}\0${found.size}\0${found.mtimeMs}`).digest();
   const isLogical = /\.sql(\.|$)/i.test(absolute);
@@ -33,7 +33,8 @@ export async function registerFile(aliyun: AliyunStandIn, file: string): Promise
   });
 }
 
-async function checkFile(file: string) {
+/** Its facts. Throws as `registerFile` does; asked early, nothing has been made in vain. */
+export async function checkBackupFile(file: string) {
   let found: Awaited<ReturnType<typeof stat>>;
   try {
     found = await stat(file);

@@ -1,10 +1,12 @@
 // What `npm start -- …` understands.
+import path from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { projectFolder, stateFolder } from "../../cli/project-folder.ts";
 
 export interface StartOptions {
   /** End after the first run, with exit code 0 when every backup that could be copied was. */
   readonly once: boolean;
-  /** Files of the user's that serve as Aliyun backups. */
+  /** Files of the user's that serve as Aliyun backups; absolute. */
   readonly backups: readonly string[];
   /** Of the large sample. */
   readonly sizeBytes: number;
@@ -12,27 +14,34 @@ export interface StartOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly dynamodbEndpoint: string | undefined;
+  /** Absolute. */
   readonly stateDirectory: string;
 }
 
 const defaultPort = 4566;
-const defaultSize = "300 MiB";
-const unitBytes: Readonly<Record<string, number>> = { "": 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+const defaultSize = "300MiB";
+const unitBytes: Readonly<Record<string, number>> = {
+  ...{ "": 1, b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3, kb: 1e3, mb: 1e6, gb: 1e9 },
+};
 /** The sample lies on the disk twice: at the source and in S3. */
 const largestSizeBytes = 64 * 1024 ** 3;
 const smallestSizeBytes = 1024 ** 2;
+/** The two ports after it are Aliyun's. */
+const highestPort = 65_533;
 
-/** Prints help or a complaint and ends the process where the arguments ask for it. */
-export function parseStartOptions(argv: readonly string[]): StartOptions {
+/** Prints help or a complaint and ends the process (0 or 1) where the arguments ask for it. */
+export function parseStartOptions(argv: readonly string[], workingFolder: string): StartOptions {
+  const collect = (value: string, before: readonly string[]) => [...before, path.resolve(workingFolder, value)];
   const command = new Command("npm start --")
     .description("Boots the local cloud from the synthesised templates and copies sample backups through it.")
-    .option("--once", "stop after the first run; exit code 0 when all went well", false)
-    .option("--backup <file>", "let this file cross as an Aliyun backup, too (may be given again)", collect, [])
-    .option("--size <size>", "size of the large sample, such as 50MiB or 2GiB", parseSize, parseSize(defaultSize))
-    .option("--faults <seed>", "let the clouds misbehave, repeatably from this whole number", parseWhole)
-    .option("--port <port>", "port of the AWS services, the next two are Aliyun's; 0 for any free ones", parsePort, defaultPort)
-    .option("--dynamodb-endpoint <url>", "use this DynamoDB instead of the bundled one (needed off Linux x64)")
+    .option("--once", "stop after the first run; exit code 0 when all went well, else 1", false)
+    .option("--backup <file>", "let this file cross as an Aliyun backup, too; may be given again", collect, [])
+    .option("--size <size>", "of the large sample, such as 50MiB or 2GiB", parseSize, parseSize(defaultSize))
+    .option("--faults <seed>", "let the clouds misbehave; the same whole number, the same trouble", parseWhole)
+    .option("--port <port>", "of the AWS services, the next two are Aliyun's; 0: any free", parsePort, defaultPort)
+    .option("--dynamodb-endpoint <url>", "use this DynamoDB, not the one for Linux x64 that comes along", parseUrl)
     .option("--state <folder>", "where the local cloud keeps its data", ".causeway")
+    .helpOption("--help", "show this")
     .showHelpAfterError("(npm start -- --help shows the options)")
     .parse([...argv], { from: "user" });
   const given = command.opts();
@@ -43,17 +52,19 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
     faultSeed: given.faults,
     port: given.port,
     dynamodbEndpoint: given.dynamodbEndpoint,
-    stateDirectory: given.state,
+    stateDirectory:
+      command.getOptionValueSource("state") === "default" ? stateFolder : path.resolve(workingFolder, given.state),
   };
 }
 
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value];
+/** `npm start` moves to the project's folder; paths are meant from where it was called, which npm notes down. */
+export function callersFolder(environment: NodeJS.ProcessEnv, cwd: string): string {
+  return cwd === projectFolder ? (environment.INIT_CWD ?? cwd) : cwd;
 }
 
 function parseSize(text: string): number {
   const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text) ?? [];
-  const bytes = Math.round(Number(digits || Number.NaN) * (unitBytes[unit] ?? Number.NaN));
+  const bytes = Math.round(Number(digits || Number.NaN) * (unitBytes[unit.toLowerCase()] ?? Number.NaN));
   if (bytes >= smallestSizeBytes && bytes <= largestSizeBytes) return bytes;
   throw new InvalidArgumentError("Give a size from 1MiB to 64GiB, such as 50MiB.");
 }
@@ -65,6 +76,12 @@ function parseWhole(text: string): number {
 
 function parsePort(text: string): number {
   const port = Number(text);
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new InvalidArgumentError("Give a port from 0 to 65535.");
+  if (/^\d{1,5}$/.test(text) && port <= highestPort) return port;
+  throw new InvalidArgumentError(`Give a port from 0 to ${highestPort}: the two after it are Aliyun's.`);
+}
+
+function parseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && /^https?:$/.test(url.protocol)) return url.href.replace(/\/$/, "");
+  throw new InvalidArgumentError("Give an address such as http://127.0.0.1:8000.");
 }

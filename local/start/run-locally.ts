@@ -1,174 +1,130 @@
-// What `npm start` does, in order: synthesise, boot, register samples, run, show, stay.
-import { spawn } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+// What `npm start` does, in order: look before leaping, synthesise, boot, register backups, run, show, stay.
 import path from "node:path";
-import { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from "@aws-sdk/client-sfn";
-import { followRun } from "../../cli/follow-run.ts";
-import { connectionFile } from "../../cli/local-connection.ts";
-import { openJobs } from "../../cli/open-jobs.ts";
-import { humanBytes, resultTable } from "../../cli/render-run.ts";
+import { LiveScreen } from "../../cli/live-screen.ts";
+import { writeConnection } from "../../cli/local-connection.ts";
+import { humanBytes } from "../../cli/render-run.ts";
 import type { LocalCloud } from "../cloud.ts";
 import { bootCloud } from "../cloud.ts";
 import { Faults } from "../rig/faults.ts";
-import { registerFile } from "../samples/register-file.ts";
-import { registerSamples, sampleRegion } from "../samples/register-samples.ts";
+import { checkBackupFile } from "../samples/register-file.ts";
+import { type AliyunPorts, chooseAliyunPorts, rememberAliyunPorts } from "./choose-ports.ts";
+import { claimState } from "./claim-state.ts";
+import { describeRule } from "./describe-faults.ts";
 import type { StartOptions } from "./options.ts";
-import { SentenceError } from "./sentence-error.ts";
+import { prepareBackups, putSecret } from "./prepare-backups.ts";
+import { connectionOf, portsOf, showCloud } from "./show-cloud.ts";
+import { showRuns } from "./show-runs.ts";
+import { Interrupted, listenForStop, type Stop } from "./stop-signal.ts";
 import { storm } from "./storm.ts";
+import { synthesise } from "./synthesise.ts";
 
-const assemblyDirectory = "cdk.out";
-const stage = "local";
+/** It takes well under a second; what hangs is left to the end of the process. */
+const longestStopMilliseconds = 5_000;
+/** More of them say no more than the logs do. */
+const mostNotices = 20;
+const exitCodeInterrupted = 130;
 
-/** Returns the exit code. */
+/** Returns the exit code: 0 when all went well or it was told to stop, 1 when a run failed, 130 for `--once` cut off. */
 export async function runLocally(options: StartOptions): Promise<number> {
-  const say = (line: string) => process.stdout.write(`${line}\n`);
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-
-  say("Causeway, on this machine alone: no account, no Docker, no network.");
-  await step(say, "synthesising the app (cdk.out)", synthesise);
-  const faults = new Faults(options.faultSeed ?? 1);
-  if (options.faultSeed !== undefined) {
-    const rules = storm(options.faultSeed);
-    faults.add(...rules);
-    say(
-      `  fault rig: ${rules.length} kinds of trouble from seed ${options.faultSeed}: ${rules.map(nameOf).join(", ")}`,
-    );
+  const screen = new LiveScreen(process.stdout);
+  const stop = listenForStop();
+  let letGo: (() => void) | undefined;
+  try {
+    for (const file of options.backups) await checkBackupFile(file);
+    letGo = claimState(options.stateDirectory);
+    const aliyunPorts = await chooseAliyunPorts(options.port, options.stateDirectory);
+    return await bootAndRun(options, aliyunPorts, screen, stop);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    return options.once ? exitCodeInterrupted : 0;
+  } finally {
+    screen.clear();
+    letGo?.();
   }
-  const stateDirectory = path.resolve(options.stateDirectory);
-  const notices: string[] = [];
-  const cloud = await step(say, "booting the local cloud from the templates", () =>
+}
+
+async function bootAndRun(
+  options: StartOptions,
+  aliyunPorts: AliyunPorts | undefined,
+  screen: LiveScreen,
+  stop: Stop,
+): Promise<number> {
+  const { stateDirectory } = options;
+  const notice = limitedNotice(screen);
+  screen.say("Causeway, on this machine alone: no account, no Docker, no network.");
+  const assemblyDirectory = path.join(stateDirectory, "cdk.out");
+  await step(screen, "synthesised the app", () => synthesise(assemblyDirectory, stop.signal));
+  const faults = makeFaults(options.faultSeed, screen);
+  const cloud = await step(screen, "booted the local cloud from its templates", () =>
     bootCloud({
       assemblyDirectory,
       stateDirectory,
       faults,
       port: options.port,
-      // Next to each other, and the same at every start, so that a run cut off in the middle finds its links again.
-      ...(options.port === 0 ? {} : { aliyunPorts: { rpc: options.port + 1, download: options.port + 2 } }),
+      ...(aliyunPorts && { aliyunPorts }),
       ...(options.dynamodbEndpoint === undefined ? {} : { dynamodbEndpoint: options.dynamodbEndpoint }),
-      onNotice: (notice) => notices.push(notice),
+      onNotice: notice,
     }),
   );
+  let disconnect: (() => void) | undefined;
   try {
-    showCloud(say, cloud, stateDirectory, notices);
-    await step(say, `preparing sample backups (${humanBytes(options.sizeBytes)}) on the Aliyun stand-in`, () =>
-      prepareBackups(cloud, options, stateDirectory),
+    disconnect = writeConnection(stateDirectory, connectionOf(cloud));
+    rememberAliyunPorts(stateDirectory, portsOf(cloud));
+    showCloud(screen, cloud, stateDirectory);
+    for (const sentence of cloud.unknown) notice(sentence);
+    await step(screen, `prepared sample backups, the large one of ${humanBytes(options.sizeBytes)}`, () =>
+      stop.unlessStopped(prepareBackups(cloud, options)),
     );
     await putSecret(cloud);
-    const code = await runOnce(say, cloud, stop.signal);
-    if (options.once || stop.signal.aborted) return code;
-    say("\nStaying up. The schedule of the templates goes on; Ctrl-C stops.");
-    await new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve(), { once: true }));
+    const code = await showRuns(screen, cloud, options, stop);
+    if (options.once) return code;
+    screen.say("");
+    screen.say("Staying up: the schedules of the templates go on. Ctrl-C stops.");
+    await stop.stopped;
     return 0;
   } finally {
-    say("\nstopping …");
-    rmSync(connectionFile, { force: true });
-    await cloud.close();
+    disconnect?.();
+    await close(screen, cloud);
   }
 }
 
-async function step<Result>(say: (line: string) => void, what: string, work: () => Promise<Result>): Promise<Result> {
+function makeFaults(seed: number | undefined, screen: LiveScreen): Faults {
+  if (seed === undefined) return new Faults();
+  const faults = new Faults(seed);
+  const rules = storm(seed);
+  faults.add(...rules);
+  screen.say(`  faults from seed ${seed}, the same at every start with it:`);
+  for (const rule of rules) screen.say(`    ${describeRule(rule)}`);
+  return faults;
+}
+
+function limitedNotice(screen: LiveScreen): (sentence: string) => void {
+  let count = 0;
+  return (sentence) => {
+    count += 1;
+    if (count <= mostNotices) screen.say(`  note: ${sentence}`);
+  };
+}
+
+/** Shown while it works and, with its time, when it is done. */
+async function step<Result>(screen: LiveScreen, what: string, work: () => Promise<Result>): Promise<Result> {
   const startedAt = performance.now();
-  process.stdout.write(`  ${what} … `);
+  screen.draw([`  … ${what}`]);
   try {
     const result = await work();
-    say(`${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+    screen.clear();
+    screen.say(`  ${what} (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
     return result;
-  } catch (error) {
-    say("failed");
-    throw error;
+  } finally {
+    screen.clear();
   }
 }
 
-/** In a process of its own: the local cloud knows the app by its templates alone. */
-async function synthesise(): Promise<void> {
-  const child = spawn(process.execPath, ["bin/causeway.ts"], {
-    env: { ...process.env, CAUSEWAY_STAGE: stage, CDK_OUTDIR: assemblyDirectory },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
-  const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
-  if (code !== 0) throw new SentenceError(`The app could not be synthesised (exit code ${code}):\n${output.trim()}`);
-}
-
-function showCloud(
-  say: (line: string) => void,
-  cloud: LocalCloud,
-  stateDirectory: string,
-  notices: readonly string[],
-): void {
-  say(`  AWS services   ${cloud.url}`);
-  say(`  Aliyun RDS     http://${cloud.aliyun.rpcEndpoint}   downloads ${cloud.aliyun.downloadUrl}`);
-  say(`  data and logs  ${path.relative(process.cwd(), stateDirectory) || "."}/   (npm run local:reset clears it)`);
-  for (const notice of [...cloud.unknown, ...notices]) say(`  note: ${notice}`);
-  const { accessKeyId, secretAccessKey } = cloud.operator;
-  const connection = {
-    endpointUrl: cloud.url,
-    region: cloud.region,
-    accessKeyId,
-    secretAccessKey,
-    aliyun: { endpoint: cloud.aliyun.rpcEndpoint, protocol: "http", region: sampleRegion },
-  };
-  mkdirSync(path.dirname(connectionFile), { recursive: true });
-  writeFileSync(connectionFile, JSON.stringify(connection, null, 2), { mode: 0o600 });
-}
-
-async function prepareBackups(cloud: LocalCloud, options: StartOptions, stateDirectory: string): Promise<void> {
-  await registerSamples(cloud.aliyun, {
-    directory: path.join(stateDirectory, "samples"),
-    sizeBytes: options.sizeBytes,
-  });
-  for (const file of options.backups) await registerFile(cloud.aliyun, file);
-}
-
-/** The stand-in's key pair, where the functions look for Aliyun's. */
-async function putSecret(cloud: LocalCloud): Promise<void> {
-  const client = new SecretsManagerClient(cloud.clientConfig());
-  const name = `/${stage}/replication/aliyun`;
-  const value = JSON.stringify(cloud.aliyunCredentials);
-  try {
-    await client.send(new PutSecretValueCommand({ SecretId: name, SecretString: value }));
-  } catch (error) {
-    if (!(error instanceof Error && error.name === "ResourceNotFoundException")) throw error;
-    await client.send(new CreateSecretCommand({ Name: name, SecretString: value }));
-  }
-}
-
-async function runOnce(say: (line: string) => void, cloud: LocalCloud, signal: AbortSignal): Promise<number> {
-  const states = new SFNClient(cloud.clientConfig());
-  const stateMachineArn = cloud.output("ReplicateBackupsArn");
-  const { executionArn } = await states.send(new StartExecutionCommand({ stateMachineArn, input: "{}" }));
-  const runId = executionArn?.split(":").at(-1) ?? "";
-  say(`\nrun ${runId}\n`);
-  const jobs = openJobs(cloud.clientConfig(), cloud.output("JobsTableName"));
-  let status = "RUNNING";
-  const view = await followRun({
-    read: () => jobs.view(runId, Date.now()),
-    hasEnded: async () => {
-      status = (await states.send(new DescribeExecutionCommand({ executionArn }))).status ?? "";
-      return status !== "RUNNING";
-    },
-    output: process.stdout,
-    signal,
-  });
-  if (!view) {
-    const { error, cause } = await states.send(new DescribeExecutionCommand({ executionArn }));
-    throw new SentenceError(`The run ended before it began: ${status} ${error ?? ""} ${cause ?? ""}`);
-  }
-  say("");
-  for (const line of resultTable(view)) say(line);
-  say(`\n${view.sentence ?? `The run ended as ${status}.`}`);
-  const receipt = view.units.find((unit) => unit.receiptKey !== undefined)?.receiptKey;
-  if (receipt) {
-    say("\nA receipt can be checked while this runs, by headers or (--read-data) by every byte:");
-    say(`  npx causeway verify --local 's3://${cloud.output("BackupsBucketName")}/${receipt}'`);
-  }
-  return status === "SUCCEEDED" ? 0 : 1;
-}
-
-function nameOf(rule: ReturnType<typeof storm>[number]): string {
-  return `${rule.resourceIncludes ?? rule.service} ${rule.effect.kind}`;
+async function close(screen: LiveScreen, cloud: LocalCloud): Promise<void> {
+  screen.draw(["stopping …"]);
+  const late = new Promise<"late">((resolve) => setTimeout(() => resolve("late"), longestStopMilliseconds));
+  const how = await Promise.race([cloud.close(), late]);
+  screen.clear();
+  if (how === "late") screen.say("Something did not end in time and was cut off; nothing that was written is lost.");
+  else screen.say("Stopped.");
 }

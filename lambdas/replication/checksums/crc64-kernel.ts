@@ -1,7 +1,7 @@
 // The inner loops of CRC-64 as a WebAssembly module, one per polynomial, all on one shared memory.
 // The long loop divides by a sparse multiple of the polynomial instead of looking bytes up in tables: eight terms,
 // all powers of x^8, so that dividing is seven XORs of earlier bytes, sixteen bytes at a time.
-// Why, and the figures: docs/decisions/0002-checksums.md. The idea is Kadatch/Russell's ("Chorba", arXiv 2412.16398).
+// Why, and the figures: docs/decisions/0002-checksums.md. The idea is Sam Russell's "Chorba" (arXiv 2412.16398).
 import { assembleModule, type Code, i32, i64, op, type WasmFunction } from "./wasm-module.ts";
 
 export interface Crc64Polynomial {

@@ -3,7 +3,7 @@ import type { ChecksumAlgorithm, ChecksumText, RunningChecksum } from "./checksu
 import { Crc64Kernel, type Crc64Polynomial, largestPieceBytes, loadInput } from "./crc64-kernel.ts";
 import { base64ChecksumText, decimalChecksumText } from "./formats.ts";
 
-/** ECMA-182's polynomial, reflected. The lags were found by search: bench/find-sparse-multiple.c says how. */
+/** ECMA-182's polynomial, reflected. The lags were found by search: bench/find-sparse-multiple.ts. */
 export const xzPolynomial: Crc64Polynomial = {
   reflected: 0xc96c5795d7870f42n,
   lagsBytes: [256, 873, 1496, 1607, 1615, 2069, 2311],

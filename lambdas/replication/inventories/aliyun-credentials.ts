@@ -1,6 +1,7 @@
 // Aliyun's key pair from Secrets Manager: read at first use, read again when it is old or no longer accepted.
 import { GetSecretValueCommand, type SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import * as z from "zod";
+import { namedError } from "../../shared/aws-errors.ts";
 import { CausewayError, isErrorNamed } from "../../shared/errors.ts";
 
 const credentialsSchema = z.object({
@@ -44,7 +45,8 @@ async function fetchCredentials(client: SecretsManagerClient, secretId: string):
   try {
     text = (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString;
   } catch (error) {
-    if (!isErrorNamed(error, "ResourceNotFoundException")) throw error;
+    // Named here, or it would look like an answer of Aliyun's.
+    if (!isErrorNamed(error, "ResourceNotFoundException")) throw namedError(error);
     throw new CausewayError("SecretMissing", `There is no secret ${secretId}. ${cure}`, { cause: error });
   }
   const parsed = credentialsSchema.safeParse(parseJson(text ?? ""));

@@ -160,7 +160,7 @@ function aliyunRdsInventory(settings: AliyunRdsSettings, credentials: AliyunCred
       });
       const { body } = await call((sdk) => sdk.describeBackups(request));
       const item = body?.items?.backup?.find((candidate) => candidate.backupId === ref.backupId);
-      return item && { backup: fromRds(item, ref.instanceId), address: item.backupDownloadURL };
+      return item && { backup: fromRds(item, ref.instanceId), address: addressOf(item.backupDownloadURL) };
     }
     const startedAt = Date.parse(ref.startedAt);
     const around = { startMilliseconds: startedAt - 86_400_000, endMilliseconds: startedAt + 86_400_000 };
@@ -173,7 +173,7 @@ function aliyunRdsInventory(settings: AliyunRdsSettings, credentials: AliyunCred
     });
     const { body } = await call((sdk) => sdk.describeDetachedBackups(request));
     const item = body?.items?.backup?.find((candidate) => candidate.backupId === ref.backupId);
-    return item && { backup: fromDetached(item), address: item.backupDownloadURL };
+    return item && { backup: fromDetached(item), address: addressOf(item.backupDownloadURL) };
   }
 
   return {
@@ -269,14 +269,14 @@ function common(item: RdsBackup | DetachedBackup, instanceId: string) {
     source: aliyunRdsKey,
     instanceId,
     backupId: item.backupId ?? "",
-    fileName: fileNameOf(item.backupDownloadURL),
+    fileName: fileNameOf(addressOf(item.backupDownloadURL)),
     sizeBytes: Number(item.backupSize ?? Number.NaN),
     method: item.backupMethod ?? "",
     status: item.backupStatus ?? "",
     startedAt: timeOf(item.backupStartTime),
     endedAt: timeOf(item.backupEndTime),
     metaStatus: item.metaStatus ?? "",
-    hasLink: Boolean(item.backupDownloadURL),
+    hasLink: addressOf(item.backupDownloadURL) !== undefined,
     hostInstanceId: item.hostInstanceID ?? null,
   };
 }
@@ -296,10 +296,21 @@ function isEncryption(text: string | undefined): boolean {
   return text !== undefined && text !== "" && !/^\{\s*\}$/.test(text);
 }
 
+/** Null or empty where there is nothing to download; whatever else is no address counts as none. */
+function addressOf(text: string | undefined): string | undefined {
+  return text && URL.canParse(text) ? text : undefined;
+}
+
 function fileNameOf(address: string | undefined): string | null {
-  if (!address) return null;
+  if (address === undefined) return null;
   const last = new URL(address).pathname.split("/").at(-1) ?? "";
-  return last === "" ? null : decodeURIComponent(last);
+  if (last === "") return null;
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    // A percent sign that nobody escaped: the name is what is written.
+    return last;
+  }
 }
 
 /** V1 links carry `Expires` in epoch seconds, V4 ones their date and life. */

@@ -63,9 +63,9 @@ export function signedUrlSource(options: SignedUrlOptions = {}): RangedSource {
         }
         throw new CausewayError("SourceIgnoresRanges", "The source answered 200 to a ranged read instead of 206.");
       }
-      if (answer.statusCode !== 206) throw await refusal(answer);
+      if (answer.statusCode !== 206) throw await refusal(answer, timeout);
       const total = /^bytes 0-0\/(\d+)$/.exec(answer.headers["content-range"] ?? "")?.[1];
-      await drain(answer);
+      await drain(answer, timeout);
       if (total === undefined) {
         throw new CausewayError("SourceIgnoresRanges", `Unexpected Content-Range ${answer.headers["content-range"]}.`);
       }
@@ -86,7 +86,7 @@ export function signedUrlSource(options: SignedUrlOptions = {}): RangedSource {
         answer.destroy();
         throw new CausewayError("SourceIgnoresRanges", "The source answered 200 to a ranged read instead of 206.");
       }
-      throw await refusal(answer);
+      throw await refusal(answer, timeout);
     },
 
     close() {
@@ -126,9 +126,9 @@ function problemOfRange(
 }
 
 /** The vendor's answer as one of our errors. OSS answers XML with a Code and a Message. */
-async function refusal(answer: http.IncomingMessage): Promise<CausewayError> {
+async function refusal(answer: http.IncomingMessage, timeoutMilliseconds: number): Promise<CausewayError> {
   const status = answer.statusCode ?? 0;
-  const page = await firstBytes(answer);
+  const page = await firstBytes(answer, timeoutMilliseconds);
   const code = /<Code>([^<]*)<\/Code>/.exec(page)?.[1] ?? "";
   const message = /<Message>([^<]*)<\/Message>/.exec(page)?.[1] ?? "";
   const said = redact(`${status} ${code} ${message}`.trim());
@@ -155,13 +155,21 @@ function crcHeader(answer: http.IncomingMessage): string | null {
   return typeof value === "string" && /^\d{1,20}$/.test(value) ? value : null;
 }
 
-async function drain(answer: http.IncomingMessage): Promise<void> {
-  for await (const _ of answer) {
-    // A single byte, read so that the connection can serve the next range.
+async function drain(answer: http.IncomingMessage, timeoutMilliseconds: number): Promise<void> {
+  const timer = cutOffAfter(answer, timeoutMilliseconds);
+  try {
+    for await (const _ of answer) {
+      // A single byte, read so that the connection can serve the next range.
+    }
+  } catch (error) {
+    throw new CausewayError("SourceUnavailable", `The source broke off: ${messageOf(error)}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-async function firstBytes(answer: http.IncomingMessage): Promise<string> {
+async function firstBytes(answer: http.IncomingMessage, timeoutMilliseconds: number): Promise<string> {
+  const timer = cutOffAfter(answer, timeoutMilliseconds);
   let page = "";
   try {
     for await (const chunk of answer as AsyncIterable<Buffer>) {
@@ -170,6 +178,13 @@ async function firstBytes(answer: http.IncomingMessage): Promise<string> {
     }
   } catch {
     // The status alone tells enough when the page breaks off.
+  } finally {
+    clearTimeout(timer);
   }
   return page;
+}
+
+/** Few bytes are to come; whoever does not send them in time is not waited for. */
+function cutOffAfter(answer: http.IncomingMessage, milliseconds: number): NodeJS.Timeout {
+  return setTimeout(() => answer.destroy(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
 }

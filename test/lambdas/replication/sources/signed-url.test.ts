@@ -114,6 +114,14 @@ describe("a signed address", () => {
     source.close();
   });
 
+  it.each([206, 503])("that answers %i and then falls silent is given up", async (status) => {
+    const headers = { "content-range": "bytes 0-0/1000", "content-length": "1" };
+    await using server = await replayServer((_request, response) => response.writeHead(status, headers).flushHeaders());
+    const source = signedUrlSource({ answerTimeoutMilliseconds: 60 });
+    await expect(source.probe(link(server.url))).rejects.toMatchObject({ name: expect.stringMatching(/^Source(Unavailable|Throttled)$/) });
+    source.close();
+  });
+
   it("that answers in time is not given up for being read slowly", async () => {
     await using server = await replayServer((_request, response) => send(response, 206, partial, "x".repeat(100)));
     const source = signedUrlSource({ answerTimeoutMilliseconds: 60 });

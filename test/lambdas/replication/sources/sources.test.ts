@@ -127,6 +127,13 @@ describe.each(Object.entries(sources))("the source %s", (name, open) => {
     await expect(here.source.open(address, middle, facts, never).then(readAll)).rejects.toThrow();
   });
 
+  it("names a probe that breaks off before its only byte", async () => {
+    await using here = await stage();
+    const address = await here.put({ bytes: content });
+    fault(here, { kind: "short-body", share: 0 });
+    await expect(here.source.probe(address)).rejects.toMatchObject({ name: "SourceUnavailable" });
+  });
+
   it.each<[string, FaultEffect, string]>([
     ["an answer without a length", { kind: "short-body", share: 0.4, ending: "clean" }, "SourceUnavailable"],
     ["another range", { kind: "wrong-range" }, "SourceIgnoresRanges"],

@@ -1,0 +1,61 @@
+// What booted where, in a few lines.
+import path from "node:path";
+import type { LiveScreen } from "../../cli/live-screen.ts";
+import type { LocalConnection } from "../../cli/local-connection.ts";
+import { setInColumns } from "../../cli/terminal-text.ts";
+import type { LocalCloud } from "../cloud.ts";
+import { sampleRegion } from "../samples/register-samples.ts";
+import type { AliyunPorts } from "./choose-ports.ts";
+
+const counted: Readonly<Record<string, string>> = {
+  "AWS::Lambda::Function": "Lambda functions",
+  "AWS::StepFunctions::StateMachine": "state machines",
+  "AWS::DynamoDB::Table": "tables",
+  "AWS::DynamoDB::GlobalTable": "tables",
+  "AWS::S3::Bucket": "buckets",
+  "AWS::Scheduler::Schedule": "schedules",
+};
+
+export function showCloud(screen: LiveScreen, cloud: LocalCloud, stateDirectory: string): void {
+  const { rpcEndpoint, downloadUrl } = cloud.aliyun;
+  const rows = [
+    ["  AWS services", `${cloud.url}, with ${countResources(cloud)}`],
+    ["  Aliyun RDS", `http://${rpcEndpoint}, downloads at ${downloadUrl}`],
+    ["  data and logs", folderForPeople(stateDirectory)],
+  ];
+  for (const line of setInColumns([{}, { tooLong: "wrap" }], rows, screen.columns)) screen.say(line);
+}
+
+/** "12 Lambda functions, 1 state machine …" */
+function countResources(cloud: LocalCloud): string {
+  const counts = new Map<string, number>();
+  for (const { type } of cloud.resources) {
+    const name = counted[type];
+    if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return [...counts].map(([name, count]) => `${count} ${count === 1 ? name.replace(/s$/, "") : name}`).join(", ");
+}
+
+/** Relative where that is shorter to read. */
+export function folderForPeople(folder: string): string {
+  const relative = path.relative(process.cwd(), folder);
+  return `${relative.startsWith("..") || relative === "" ? folder : relative}/`;
+}
+
+export function connectionOf(cloud: LocalCloud): LocalConnection {
+  const { accessKeyId, secretAccessKey } = cloud.operator;
+  return {
+    endpointUrl: cloud.url,
+    region: cloud.region,
+    accessKeyId,
+    secretAccessKey,
+    aliyun: { endpoint: cloud.aliyun.rpcEndpoint, protocol: "http", region: sampleRegion },
+  };
+}
+
+export function portsOf({ aliyun }: LocalCloud): AliyunPorts {
+  return {
+    rpc: Number(new URL(`http://${aliyun.rpcEndpoint}`).port),
+    download: Number(new URL(aliyun.downloadUrl).port),
+  };
+}
