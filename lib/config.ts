@@ -67,7 +67,7 @@ const replication = z.strictObject({
     partsPerBatch: wholeNumber(1, 64, "parts").default(32),
   }),
   /** How far back from its start a run looks for backups. */
-  windowHours: wholeNumber(1, 24 * 366, "hours").default(72),
+  windowHours: wholeNumber(1, 24 * 366, "hours").default(168),
   /** Older backups are refused with this as the reason. Absent: any age is copied. */
   maximumAgeHours: wholeNumber(1, 24 * 3660, "hours").optional(),
   /** What may leave Aliyun over the Internet in a calendar month; bytes, or text such as "500 GB". */

@@ -35,11 +35,14 @@ export const handler = makeHandler({
       fail: (copyId, failure, state, keepPlan) => copies.fail(copyId, failure, state, keepPlan),
       now: () => Date.now(),
     });
+    if (reason.isCopied) return reason;
     const finishedAt = new Date().toISOString();
     const sentence = `${reason.error}: ${reason.cause}`;
     await jobs.updateUnit(runId, input.copyId, { phase: "failed", outcome: "failed", reason: sentence, finishedAt });
     const [, instanceId = "", backupId = ""] = input.copyId.split(":");
-    await events.send("BackupCopyFailed", [{ runId, copyId: input.copyId, instanceId, backupId, ...reason }]);
+    await events.send("BackupCopyFailed", [
+      { runId, copyId: input.copyId, instanceId, backupId, error: reason.error, cause: reason.cause },
+    ]);
     return reason;
   },
 });

@@ -1,6 +1,7 @@
 // Abandon copy: after a failure nothing half-done stays behind, and the reason is kept where a person finds it.
 import { isErrorNamed } from "../shared/errors.ts";
 import type { Copy, CopyFailure, CopyState } from "./copy.ts";
+import { readableCause } from "./readable-cause.ts";
 import type { MultipartTarget, UploadRef } from "./targets/target.ts";
 
 export interface StateMachineFailure {
@@ -15,16 +16,22 @@ export interface AbandonCopyPorts {
   now(): number;
 }
 
+export interface Abandoned {
+  readonly error: string;
+  readonly cause: string;
+  /** The copy itself was done by then; only telling of it failed. */
+  readonly isCopied: boolean;
+}
+
 /** What the map above a failed batch says instead of the batch's own reason. */
 const mapErrors = new Set(["States.ExceedToleratedFailureThreshold", "States.ItemReaderFailed", "States.TaskFailed"]);
-/** DynamoDB items and state payloads have limits; a stack trace does not help a person either. */
-const longestCause = 2000;
 
 export async function abandonCopy(
   input: { copyId: string; executionArn: string; failure: StateMachineFailure },
   ports: AbandonCopyPorts,
-): Promise<{ error: string; cause: string }> {
+): Promise<Abandoned> {
   const copy = await ports.read(input.copyId);
+  const isCopied = copy?.result?.executionArn === input.executionArn;
   const failure = failureOf(input, copy, ports.now());
   const held = copy?.claim?.executionArn === input.executionArn;
   // Without the claim, key and upload belong to whoever holds it now.
@@ -42,7 +49,7 @@ export async function abandonCopy(
       if (now?.lastError?.executionArn !== input.executionArn) throw error;
     }
   }
-  return { error: failure.error, cause: failure.cause };
+  return { error: failure.error, cause: failure.cause, isCopied };
 }
 
 async function abortAll(copy: Copy, target: AbandonCopyPorts["target"]): Promise<void> {
@@ -74,18 +81,7 @@ function failureOf(
   return {
     executionArn: input.executionArn,
     error: stated,
-    cause: readable(input.failure.Cause ?? "").slice(0, longestCause),
+    cause: readableCause(input.failure.Cause ?? ""),
     at: new Date(nowMilliseconds).toISOString(),
   };
-}
-
-/** Lambda's error object inside a Cause: its message is what a person wants. */
-function readable(cause: string): string {
-  try {
-    const parsed: unknown = JSON.parse(cause);
-    if (typeof parsed === "object" && parsed !== null && "errorMessage" in parsed) return String(parsed.errorMessage);
-  } catch {
-    // Not JSON: it is a sentence already.
-  }
-  return cause;
 }

@@ -67,8 +67,8 @@ export function copyIdOf(backup: { source: string; instanceId: string; backupId:
   return `${backup.source}:${backup.instanceId}:${backup.backupId}`;
 }
 
-/** S3's limit for a key, in UTF-8 bytes. */
-const longestKeyBytes = 1024;
+/** S3's limit is 1,024 UTF-8 bytes; the receipt's key is this key with some 60 bytes around it. */
+const longestKeyBytes = 960;
 
 /**
  * `<prefix><engine>/<instance>/<yyyy>/<mm>/<dd>/<backup id>/<file name>`, the day being the backup's start in UTC.

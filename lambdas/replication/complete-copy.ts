@@ -28,6 +28,9 @@ export interface Folded {
  * not the source's), `TargetExists`, `UploadLost`, `CompletionUnclear` (nothing happened; try again).
  */
 export async function completeCopy(copy: Copy, plan: CopyPlan, ports: CompleteCopyPorts): Promise<CompletedUpload> {
+  const known = copy.completed;
+  if (known?.uploadMark === plan.uploadMark && (await ports.target.describe(plan.key))?.etag === known.etag)
+    return known;
   const rows = await ports.readLedger(plan.uploadMark, 1, plan.partCount);
   const folded = fold(plan, rows);
   proveEqual(plan, folded);
@@ -99,7 +102,8 @@ async function complete(
   try {
     await ports.target.complete({
       ref: plan,
-      parts: rows.map((row) => ({ ...row, checksum: row.checksum })),
+      // As the target listed them: a checksum that it does not state for a part it would not take back either.
+      parts: stored,
       sizeBytes: plan.sizeBytes,
       checksum: folded.checksum,
       replacesEtag: plan.replacesEtag,
@@ -126,7 +130,7 @@ async function settle(
       { cause: error },
     );
   }
-  if (isErrorNamed(error, "UploadLost", "TargetRefused")) throw error;
+  if (isErrorNamed(error, "UploadLost", "TargetRefused", "PartsMissing")) throw error;
   if (isErrorNamed(error, "PartDamaged")) {
     throw new CausewayError(
       "ProofFailed",

@@ -7,6 +7,7 @@ import {
   UpdateCommand,
 } from "@aws-sdk/lib-dynamodb";
 import { CausewayError, isErrorNamed } from "../shared/errors.ts";
+import { retry } from "../shared/retry.ts";
 import type { ListedBackup } from "./backup.ts";
 import type { Claim, CompletedUpload, Copy, CopyFailure, CopyPlan, CopyResult, CopyState, SourceLink } from "./copy.ts";
 
@@ -110,34 +111,38 @@ export class CopiesStore {
     // A backup larger than the whole limit never fits, whether or not the month has begun.
     const withinLimit = `${room < 0 ? "" : "attribute_not_exists(#egressBytes) OR "}#egressBytes <= :room`;
     const counted = { ":bytes": egress.bytes, ":room": room };
+    const transaction = new TransactWriteCommand({
+      TransactItems: [
+        { Update: this.#update(`egress#${egress.month}`, "ADD #egressBytes :bytes", withinLimit, counted) },
+        {
+          Update: this.#update(
+            copyId,
+            "SET #plan = :plan, #link = :link, #state = :copying REMOVE #completed",
+            isHolder,
+            { ":plan": plan, ":link": link, ":me": executionArn, ":copying": "copying" },
+          ),
+        },
+      ],
+    });
     try {
-      await this.#client.send(
-        new TransactWriteCommand({
-          TransactItems: [
-            { Update: this.#update(`egress#${egress.month}`, "ADD #egressBytes :bytes", withinLimit, counted) },
-            {
-              Update: this.#update(
-                copyId,
-                "SET #plan = :plan, #link = :link, #state = :copying REMOVE #completed",
-                isHolder,
-                { ":plan": plan, ":link": link, ":me": executionArn, ":copying": "copying" },
-              ),
-            },
-          ],
-        }),
-      );
+      // Many plans count against the same month at once: who meets another transaction comes again in a moment.
+      await retry(() => this.#client.send(transaction), {
+        mostAttempts: 8,
+        firstWaitMilliseconds: 50,
+        longestWaitMilliseconds: 2_000,
+        isRetryable: (error) => cancellationCodes(error).includes("TransactionConflict"),
+      });
     } catch (error) {
       if (!isErrorNamed(error, "TransactionCanceledException")) throw error;
-      const reasons = (error as Error & { CancellationReasons?: { Code?: string }[] }).CancellationReasons ?? [];
-      if (reasons[0]?.Code === "ConditionalCheckFailed") {
+      const codes = cancellationCodes(error);
+      if (codes[0] === "ConditionalCheckFailed") {
         throw new CausewayError(
           "EgressLimitReached",
           `The backup's ${egress.bytes} bytes would pass the limit of ${egress.limitBytes} bytes for ${egress.month}. ` +
-            "Raise monthlyEgressLimit in the stage's settings, or wait for the next month.",
+            "Raise replication.monthlyEgressLimitBytes in the stage's settings, or wait for the next month.",
         );
       }
-      if (reasons[1]?.Code === "ConditionalCheckFailed") throw claimLost(copyId);
-      // Many plans count against the same month at once.
+      if (codes[1] === "ConditionalCheckFailed") throw claimLost(copyId);
       throw new CausewayError("AwsUnavailable", "DynamoDB had another transaction on the same items.", {
         cause: error,
       });
@@ -218,6 +223,12 @@ export class CopiesStore {
       ExpressionAttributeValues: values,
     };
   }
+}
+
+/** Why each item of a cancelled transaction was refused, in their order; empty for any other error. */
+function cancellationCodes(error: unknown): string[] {
+  const { CancellationReasons = [] } = error as { CancellationReasons?: { Code?: string }[] };
+  return CancellationReasons.map(({ Code }) => Code ?? "None");
 }
 
 function claimLost(copyId: string): CausewayError {

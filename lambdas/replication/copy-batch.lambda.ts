@@ -42,6 +42,7 @@ export const handler = makeHandler({
       ...ports,
       putProgress: (item: WorkerProgress) => jobs.putProgress(input.runId, item),
       remainingMilliseconds,
-      concurrency: chooseConcurrency({ most }),
+      // After a round that brought nothing, one part has the whole line to itself.
+      concurrency: chooseConcurrency({ most: input.idleRounds > 0 ? 1 : most }),
     }),
 });

@@ -7,7 +7,7 @@ import type { CopyPartPorts } from "./copy-part.ts";
 import { copyPart } from "./copy-part.ts";
 import type { LedgerPart } from "./part-ledger.store.ts";
 import type { Batch } from "./plan-parts.ts";
-import { lengthOfRange, rangeOfPart } from "./plan-parts.ts";
+import { lengthOfRange, mostPartsInFlight, rangeOfPart } from "./plan-parts.ts";
 import type { StoredPart } from "./targets/target.ts";
 
 export interface BatchPorts extends Omit<CopyPartPorts, "onBytes"> {
@@ -34,6 +34,12 @@ const mostAttemptsPerPart = 6;
 const mostFailedAttempts = 100;
 const firstRetryMilliseconds = 200;
 const longestRetryMilliseconds = 10_000;
+/** From then on the bytes that have passed tell how fast this line is. */
+const rateKnownAfterMilliseconds = 1_000;
+/** Parts begun before that: enough for a fast line, little enough that a slow one still ends them. */
+const mostBytesBeforeRate = 256 * 1024 * 1024;
+/** How often it is looked whether one more part fits. */
+const wakeMilliseconds = 250;
 /** What a call keeps for itself to write its last rows and answer. */
 const closingMilliseconds = 10_000;
 /** A range that comes back wrong once may be a proxy's hiccup; more often than this it is how the source is. */
@@ -84,7 +90,9 @@ class BatchWork {
   #copied = 0;
   #failedAttempts = 0;
   #passedBytes = 0;
+  readonly #startedAt: number;
   #slowestPartMilliseconds = 0;
+  #wokenAt = 0;
   #inFlight = 0;
   #stopped = false;
   #fatal: unknown;
@@ -103,6 +111,7 @@ class BatchWork {
     this.#queue = missing;
     this.#ports = ports;
     this.#done = present;
+    this.#startedAt = ports.now();
   }
 
   async run(): Promise<BatchResult> {
@@ -134,10 +143,23 @@ class BatchWork {
   }
 
   #mayStart(): boolean {
-    if (this.#stopped || this.#queue.length === 0 || this.#inFlight >= this.#ports.concurrency.limit()) return false;
+    const most = Math.min(this.#ports.concurrency.limit(), mostPartsInFlight(this.#plan));
+    if (this.#stopped || this.#queue.length === 0 || this.#inFlight >= most) return false;
     // A part that cannot end in time is not begun; the first one always is, or nothing would ever move.
-    const enough = this.#ports.remainingMilliseconds() > closingMilliseconds + 2 * this.#slowestPartMilliseconds;
-    return enough || (this.#copied === 0 && this.#inFlight === 0);
+    if (this.#copied === 0 && this.#inFlight === 0) return true;
+    const left = this.#ports.remainingMilliseconds() - closingMilliseconds;
+    return left > 2 * this.#slowestPartMilliseconds && this.#fitsInto(left);
+  }
+
+  /**
+   * Whether one part more would end in time together with those in flight, at the rate of this call so far. Without
+   * it, a slow line would be shared by so many parts that none of them ends, and every byte is paid for in vain.
+   */
+  #fitsInto(leftMilliseconds: number): boolean {
+    const bytes = (this.#inFlight + 1) * this.#plan.partBytes;
+    const elapsed = this.#ports.now() - this.#startedAt;
+    if (elapsed < rateKnownAfterMilliseconds || this.#passedBytes === 0) return bytes <= mostBytesBeforeRate;
+    return bytes / (this.#passedBytes / elapsed) < leftMilliseconds;
   }
 
   #start(partNumber: number): void {
@@ -204,9 +226,12 @@ class BatchWork {
       now,
       onBytes: (bytes) => {
         this.#passedBytes += bytes;
+        const at = now();
         const before = this.#ports.concurrency.limit();
-        this.#ports.concurrency.observe(this.#passedBytes, this.#ports.now());
-        if (this.#ports.concurrency.limit() > before) this.#wake();
+        this.#ports.concurrency.observe(this.#passedBytes, at);
+        if (this.#ports.concurrency.limit() <= before && at - this.#wokenAt < wakeMilliseconds) return;
+        this.#wokenAt = at;
+        this.#wake();
       },
     };
   }

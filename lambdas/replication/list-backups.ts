@@ -6,7 +6,7 @@ import type { Job, JobUnit } from "../shared/jobs.ts";
 import type { ListedBackup, SourceBackup } from "./backup.ts";
 import { copyIdOf } from "./backup.ts";
 import type { CopyState } from "./copy.ts";
-import type { BackupInventory, InventoryFilter } from "./inventories/inventory.ts";
+import type { BackupInventory, InstanceProblem, InventoryFilter } from "./inventories/inventory.ts";
 import type { ValidationRules } from "./validate-backup.ts";
 import { validateBackup } from "./validate-backup.ts";
 
@@ -77,7 +77,9 @@ export async function listBackups(
   };
   await ports.putJob(job);
 
-  const found = await collect(ports.inventory, filterOf(run.request, settings, now), run.request.backupIds);
+  const problems: InstanceProblem[] = [];
+  const filter = filterOf(run.request, settings, now);
+  const found = await collect(ports.inventory, filter, run.request.backupIds, problems);
   const { listed, refused, alreadyCopied } = await sort(found, run.request.force ?? false, ports, {
     nowMilliseconds: now,
     maximumAgeHours: settings.maximumAgeHours,
@@ -89,6 +91,7 @@ export async function listBackups(
   await ports.putUnits(run.runId, [
     ...listed.map((backup) => unitOf(backup, startedAt)),
     ...refused.map(({ backup, reason }) => refusedUnit(backup, reason, startedAt)),
+    ...problems.map((problem) => problemUnit(problem, startedAt)),
     ...alreadyCopied.map((backup) => refusedUnit(backup, "already copied and verified", startedAt, "already-copied")),
   ]);
   await ports.reportInvalid(
@@ -132,12 +135,14 @@ async function collect(
   inventory: BackupInventory,
   filter: InventoryFilter,
   backupIds: readonly string[] | undefined,
+  problems: InstanceProblem[],
 ): Promise<SourceBackup[]> {
   // By id: pages that shift while they are read may show a backup twice.
   const found = new Map<string, SourceBackup>();
-  for await (const backup of inventory.list(filter)) {
+  for await (const backup of inventory.list(filter, (problem) => problems.push(problem))) {
     if (backupIds && !backupIds.includes(backup.backupId)) continue;
-    found.set(copyIdOf(backup), backup);
+    // The first stays: of an instance deleted meanwhile, the list of detached backups knows less.
+    if (!found.has(copyIdOf(backup))) found.set(copyIdOf(backup), backup);
     if (found.size > mostBackupsPerRun) {
       throw new CausewayError(
         "TooManyBackups",
@@ -198,6 +203,22 @@ function unitOf(backup: ListedBackup, startedAt: string): JobUnit {
     phase: "waiting",
     bytesTotal: backup.sizeBytes,
     startedAt,
+  };
+}
+
+/** An instance that could not be listed fails the run, after everything else was copied. */
+function problemUnit(problem: InstanceProblem, at: string): JobUnit {
+  const { instanceId, reason } = problem;
+  const title = `${instanceId} (its backups could not be listed)`;
+  return {
+    unitId: `instance:${instanceId}`,
+    title,
+    phase: "failed",
+    bytesTotal: 0,
+    startedAt: at,
+    finishedAt: at,
+    outcome: "failed",
+    reason,
   };
 }
 

@@ -1,7 +1,8 @@
 // The bytes of one part as a stream: from one connection, or from several that are read ahead and joined in order.
 import { Readable } from "node:stream";
+import { CausewayError } from "../shared/errors.ts";
 import type { ByteRange, PartPlan } from "./plan-parts.ts";
-import { rangeOfPart } from "./plan-parts.ts";
+import { lengthOfRange, rangeOfPart } from "./plan-parts.ts";
 import type { RangedSource, SourceFacts } from "./sources/source.ts";
 
 /** What one of several connections fetches at a time; with the most ranges (16) it bounds the memory of a part to 32 MiB. */
@@ -17,7 +18,21 @@ export async function openPart(
 ): Promise<Readable> {
   const range = rangeOfPart(plan, partNumber);
   if (plan.rangesPerPart === 1) return source.open(address, range, plan.sourceFacts, signal);
-  return Readable.from(segments(source, address, plan, range, signal), { objectMode: false });
+  const stop = new AbortController();
+  const joined = segments(source, address, plan, range, AbortSignal.any([signal, stop.signal]));
+  return new Readable({
+    read() {
+      joined.next().then(
+        ({ done, value }) => this.push(done ? null : value),
+        (error: Error) => this.destroy(error),
+      );
+    },
+    destroy(error, closed) {
+      // Here, and not at the generator's end: while it waits for a connection that hangs, it never comes there.
+      stop.abort(new Error("the part is done or given up"));
+      closed(error);
+    },
+  });
 }
 
 async function* segments(
@@ -25,10 +40,8 @@ async function* segments(
   address: string,
   plan: Pick<PartPlan, "rangesPerPart"> & { readonly sourceFacts: SourceFacts },
   range: ByteRange,
-  outer: AbortSignal,
-): AsyncGenerator<Buffer> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([outer, stop.signal]);
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void> {
   const ahead: Promise<Buffer>[] = [];
   let next = range.first;
   const fetchNext = () => {
@@ -40,15 +53,11 @@ async function* segments(
     fetched.catch(() => undefined);
     ahead.push(fetched);
   };
-  try {
-    for (let started = 0; started < plan.rangesPerPart; started += 1) fetchNext();
-    for (let waiting = ahead.shift(); waiting !== undefined; waiting = ahead.shift()) {
-      const bytes = await waiting;
-      fetchNext();
-      yield bytes;
-    }
-  } finally {
-    stop.abort(new Error("the part is done or given up"));
+  for (let started = 0; started < plan.rangesPerPart; started += 1) fetchNext();
+  for (let waiting = ahead.shift(); waiting !== undefined; waiting = ahead.shift()) {
+    const bytes = await waiting;
+    fetchNext();
+    yield bytes;
   }
 }
 
@@ -62,5 +71,10 @@ async function readSegment(
   const stream = await source.open(address, segment, facts, signal);
   const chunks: Buffer[] = [];
   for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  const bytes = Buffer.concat(chunks);
+  if (bytes.length === lengthOfRange(segment)) return bytes;
+  throw new CausewayError(
+    "SourceUnavailable",
+    `The source ended a range of ${lengthOfRange(segment)} bytes after ${bytes.length}.`,
+  );
 }

@@ -13,8 +13,8 @@ export interface LedgerPart {
   readonly checksum: string;
 }
 
-/** Rows are of use until the upload is gone, and the lifecycle aborts uploads after 7 days. */
-const keptSeconds = 30 * 86_400;
+/** Rows are of use until the upload is gone, and the lifecycle aborts uploads after 30 days. */
+const keptSeconds = 60 * 86_400;
 /** The most parts an upload can have; a query never has to return more. */
 const mostParts = 10_000;
 

@@ -41,6 +41,9 @@ export interface PlanCopyPorts {
   now(): number;
 }
 
+/** A source that does not answer its first question in this time is asked again later. */
+const longestLookMilliseconds = 60_000;
+
 export interface PlannedCopy {
   readonly copyId: string;
   readonly outcome: "copy" | "completed" | "already-copied";
@@ -84,31 +87,33 @@ async function planCopy(
 ): Promise<PlannedCopy> {
   const { backup, executionArn } = input;
   const { copyId } = backup;
-  const key = objectKeyOf(settings.keyPrefix, backup);
   const found = await ports.copies.read(copyId);
+  // A copy under way keeps its key: of a backup whose instance was deleted meanwhile, the inventory knows less.
+  const key = found?.plan?.key ?? objectKeyOf(settings.keyPrefix, backup);
   const doneByThisRun = found?.result?.runId === input.runId;
   if (isDone(found) && (!backup.force || doneByThisRun))
     return { copyId, outcome: "already-copied", copiedByRun: found?.result?.runId };
   const before = await takeClaim(backup, executionArn, key, found, ports);
 
-  const located = await ports.inventory.locate(backup);
-  const facts = await ports.source.probe(located.address);
-  checkAgainstInventory(backup, located, facts);
-
+  // What is in S3 already needs nothing more of Aliyun, which may have deleted the backup by now.
   const present = await ports.target.describe(key);
-  if (before?.plan !== undefined && madeBy(present, before.plan)) return { copyId, outcome: "completed" };
-  if (present !== null && !backup.force) {
+  if (!backup.force && before?.plan !== undefined && madeBy(present, before.plan))
+    return { copyId, outcome: "completed" };
+  if (present !== null && !backup.force && present.copyId !== copyId) {
     throw new CausewayError(
       "TargetExists",
       `${key} exists already and was not made by this copy. Use force to replace it.`,
     );
   }
 
+  const located = await ports.inventory.locate(backup);
+  const facts = await ports.source.probe(located.address, AbortSignal.timeout(longestLookMilliseconds));
+  checkAgainstInventory(backup, located, facts);
+  const findings = { located, facts, key, present };
   const plan =
-    (await resume(input, before, { located, facts, key }, ports)) ??
-    (await beginAnew(input, { located, facts, key, present, before }, settings, ports));
+    (await resume(input, before, findings, ports)) ?? (await beginAnew(input, before, findings, settings, ports));
 
-  const prefix = `runs/${input.runId}/copies/${encodeURIComponent(copyId)}`;
+  const prefix = `runs/${input.runId}/copies/${copyId.replaceAll(":", "/")}`;
   const batches = planBatches(plan.partCount, settings.concurrentBatches);
   await ports.putLines(`${prefix}/batches.jsonl`, batches);
   return {
@@ -172,19 +177,20 @@ interface Findings {
   readonly located: LocatedBackup;
   readonly facts: SourceFacts;
   readonly key: string;
+  readonly present: TargetObject | null;
 }
 
 /** The earlier plan, where source and upload are still what they were; its link is made fresh. */
 async function resume(
   input: { executionArn: string },
   before: Copy | undefined,
-  { located, facts, key }: Findings,
+  { located, facts, key, present }: Findings,
   ports: PlanCopyPorts,
 ): Promise<CopyPlan | undefined> {
   const plan = before?.plan;
-  if (before === undefined || plan === undefined || plan.key !== key || !sameFacts(plan.sourceFacts, facts)) {
-    return undefined;
-  }
+  if (before === undefined || plan === undefined || !sameFacts(plan.sourceFacts, facts)) return undefined;
+  // The condition of its completion would not hold any more.
+  if (plan.key !== key || plan.replacesEtag !== (present?.etag ?? null)) return undefined;
   try {
     await ports.target.listParts(plan, 1, 1);
   } catch (error) {
@@ -197,7 +203,8 @@ async function resume(
 
 async function beginAnew(
   input: { executionArn: string; backup: ListedBackup },
-  { located, facts, key, present, before }: Findings & { present: TargetObject | null; before: Copy | undefined },
+  before: Copy | undefined,
+  { located, facts, key, present }: Findings,
   settings: PlanCopySettings,
   ports: PlanCopyPorts,
 ): Promise<CopyPlan> {
@@ -205,9 +212,13 @@ async function beginAnew(
   const rangesPerPart = await rangesNeeded(parts.partBytes, located.address, facts, ports);
 
   // Whoever holds the claim owns the key: what lies unfinished there is left over from an attempt that died.
-  for (const leftOver of await ports.target.unfinishedUploads(key)) await ports.target.abort(leftOver);
+  if (before?.plan) await ports.target.abort(before.plan);
   const uploadMark = ports.newUploadMark();
   const ref = await ports.target.begin(key, input.backup.copyId, uploadMark);
+  // After, not before: an answer that was lost on the way may have begun an upload that nobody knows.
+  for (const other of await ports.target.unfinishedUploads(key)) {
+    if (other.uploadId !== ref.uploadId) await ports.target.abort(other);
+  }
   const plannedAt = new Date(ports.now()).toISOString();
   const plan: CopyPlan = {
     ...parts,

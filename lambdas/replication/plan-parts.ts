@@ -53,6 +53,21 @@ export function rangesForPart(partBytes: number, bytesPerSecond: number): number
   );
 }
 
+/** What a Lambda moves at the very least, all its connections together, for parts in flight to end in their time. */
+const slowestLambdaBytesPerSecond = 20_000_000;
+/** Each of several connections to one part holds what it reads ahead; this many in all keep a Lambda below 200 MiB. */
+const mostConnectionsReadingAhead = 32;
+
+/**
+ * How many parts may be in flight in one Lambda, at least 1. They share its rate: too many large ones would all be cut
+ * off by the deadline, and none would ever end.
+ */
+export function mostPartsInFlight(plan: Pick<PartPlan, "partBytes" | "rangesPerPart">): number {
+  const endingInTime = Math.floor((slowestLambdaBytesPerSecond * secondsForOnePart) / plan.partBytes);
+  if (plan.rangesPerPart === 1) return Math.max(1, endingInTime);
+  return Math.max(1, Math.min(endingInTime, Math.floor(mostConnectionsReadingAhead / plan.rangesPerPart)));
+}
+
 export interface ByteRange {
   readonly first: number;
   /** Inclusive, as in HTTP. */

@@ -6,6 +6,9 @@ export const probeBytes = 4 * 1024 * 1024;
 /** A source that has not sent the probe by then is judged by what it did send. */
 const longestProbeMilliseconds = 5_000;
 
+/** A source that stops in the middle of the probe is asked again later. */
+const longestStallMilliseconds = 60_000;
+
 /** Bytes per second, at least 1. Errors are the source's. */
 export async function probeRate(
   source: RangedSource,
@@ -14,10 +17,9 @@ export async function probeRate(
   now: () => number,
 ): Promise<number> {
   const last = Math.min(probeBytes, facts.sizeBytes) - 1;
-  const abort = new AbortController();
   const startedAt = now();
   let bytes = 0;
-  const stream = await source.open(address, { first: 0, last }, facts, abort.signal);
+  const stream = await source.open(address, { first: 0, last }, facts, AbortSignal.timeout(longestStallMilliseconds));
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       bytes += chunk.length;

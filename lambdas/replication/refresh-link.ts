@@ -43,7 +43,7 @@ async function refreshLink(
   // Another worker met the expiry first and has a new one already.
   if (present > input.expiredLinkVersion) return { linkVersion: present };
   const located = await ports.inventory.locate(copy.backup);
-  const facts = await ports.source.probe(located.address);
+  const facts = await ports.source.probe(located.address, AbortSignal.timeout(60_000));
   const pinned = copy.plan.sourceFacts;
   if (facts.sizeBytes !== pinned.sizeBytes || facts.etag !== pinned.etag || facts.crc64 !== pinned.crc64) {
     throw new CausewayError(

@@ -24,26 +24,8 @@ export const handler = makeHandler({
     };
   },
   run: async ({ runId, failure }, { jobs, events }) => {
-    const now = Date.now();
-    const at = new Date(now).toISOString();
-    const blank = {
-      jobId: runId,
-      kind: "replication-run",
-      state: "running",
-      phase: "",
-      startedAt: at,
-      heartbeatAt: at,
-    } as const;
-    const job = (await jobs.view(runId, now)) ?? {
-      ...blank,
-      units: [],
-      bytesDone: 0,
-      bytesTotal: 0,
-      bytesPerSecond: 0,
-      percent: 0,
-      secondsLeft: undefined,
-    };
-    const summary = summariseRun(job, failure);
+    const at = new Date().toISOString();
+    const summary = summariseRun(runId, await jobs.units(runId), failure);
     const { state, sentence, counts } = summary;
     await jobs.updateJob(runId, { state, phase: "finished", sentence, counts, heartbeatAt: at, finishedAt: at });
     await events.send("ReplicationRunFinished", [{ runId, state, sentence, counts }]);

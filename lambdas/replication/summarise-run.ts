@@ -1,5 +1,6 @@
 // Summarise run: what became of every backup of a run, as counts and one sentence.
-import type { JobState, JobView, UnitView } from "../shared/jobs.ts";
+import type { JobState, JobUnit } from "../shared/jobs.ts";
+import { readableCause } from "./readable-cause.ts";
 
 export interface RunSummary {
   readonly runId: string;
@@ -19,7 +20,7 @@ export interface RunFailure {
 const mostFailuresNamed = 20;
 
 /** `failure` is set when the run itself broke: its list could not be made, or its map failed. */
-export function summariseRun(job: JobView, failure: RunFailure | null): RunSummary {
+export function summariseRun(runId: string, units: readonly JobUnit[], failure: RunFailure | null): RunSummary {
   const outcomes = [
     "verified",
     "copied-unverified",
@@ -28,7 +29,7 @@ export function summariseRun(job: JobView, failure: RunFailure | null): RunSumma
     "refused",
     "failed",
   ] as const;
-  const of = (outcome: string) => job.units.filter((unit) => outcomeOf(unit) === outcome);
+  const of = (outcome: string) => units.filter((unit) => outcomeOf(unit) === outcome);
   const counts = Object.fromEntries(outcomes.map((outcome) => [outcome, of(outcome).length]));
   const failed = of("failed");
   const copied = [...of("verified"), ...of("copied-unverified")];
@@ -42,12 +43,12 @@ export function summariseRun(job: JobView, failure: RunFailure | null): RunSumma
     .filter((outcome) => (counts[outcome] ?? 0) > 0)
     .map((outcome) => `${counts[outcome]} ${outcome}`);
   const sentence = failure
-    ? `The run broke off: ${failure.Error ?? "unknown"}: ${failure.Cause ?? ""}`.trim()
+    ? `The run broke off: ${failure.Error ?? "unknown"}: ${readableCause(failure.Cause ?? "")}`.trim()
     : parts.length === 0
       ? "No backup in the window."
       : `${parts.join(", ")}.`;
   return {
-    runId: job.jobId,
+    runId,
     state,
     sentence,
     counts,
@@ -59,6 +60,6 @@ export function summariseRun(job: JobView, failure: RunFailure | null): RunSumma
 }
 
 /** A unit without an outcome was cut off so hard that nobody could write one. */
-function outcomeOf(unit: UnitView): string {
+function outcomeOf(unit: JobUnit): string {
   return unit.outcome ?? "failed";
 }

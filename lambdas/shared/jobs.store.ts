@@ -10,8 +10,10 @@ import { CausewayError } from "./errors.ts";
 import type { Job, JobUnit, JobView, WorkerProgress } from "./jobs.ts";
 import { viewJob } from "./jobs.ts";
 
-/** Items read for one view: a job of 1,000 units with 50 workers each; more are not shown. */
-const mostItemsRead = 50_000;
+/** Above what one run may find: 10,000 backups to copy and as many again that are refused or copied already. */
+const mostUnits = 30_000;
+/** Items read for one view: 1,000 units with 50 workers each. */
+const mostProgressItems = 50_000;
 /** BatchWriteItem takes this many. */
 const itemsPerBatchWrite = 25;
 const mostBatchRounds = 10;
@@ -55,32 +57,41 @@ export class JobsStore {
     await this.#client.send(new PutCommand({ TableName: this.#table, Item: { ...progress, jobId, item } }));
   }
 
-  /** Undefined when there is no such job. */
+  /** Undefined when there is no such job. Units come first; of a huge job's progress items, the last ones are left out. */
   async view(jobId: string, nowMilliseconds: number): Promise<JobView | undefined> {
-    let job: Job | undefined;
-    const units: JobUnit[] = [];
-    const progress: WorkerProgress[] = [];
-    let read = 0;
+    const [job] = (await this.#query(jobId, "job", 1)) as unknown as Job[];
+    if (!job) return undefined;
+    const units = (await this.#query(jobId, "unit#", mostUnits)) as unknown as JobUnit[];
+    const progress = (await this.#query(jobId, "progress#", mostProgressItems)) as unknown as WorkerProgress[];
+    return viewJob(job, units, progress, nowMilliseconds);
+  }
+
+  /** Every unit of the job: what a summary must be made from. Throws `TooManyBackups` rather than leave one out. */
+  async units(jobId: string): Promise<JobUnit[]> {
+    const units = await this.#query(jobId, "unit#", mostUnits + 1);
+    if (units.length > mostUnits)
+      throw new CausewayError("TooManyBackups", `Job ${jobId} has more than ${mostUnits} units.`);
+    return units as unknown as JobUnit[];
+  }
+
+  async #query(jobId: string, beginning: string, most: number): Promise<Record<string, unknown>[]> {
+    const items: Record<string, unknown>[] = [];
     let from: Record<string, unknown> | undefined;
     do {
       const page = await this.#client.send(
         new QueryCommand({
           TableName: this.#table,
-          KeyConditionExpression: "jobId = :jobId",
-          ExpressionAttributeValues: { ":jobId": jobId },
+          KeyConditionExpression: "jobId = :jobId AND begins_with(#item, :beginning)",
+          ExpressionAttributeNames: { "#item": "item" },
+          ExpressionAttributeValues: { ":jobId": jobId, ":beginning": beginning },
+          ConsistentRead: true,
           ExclusiveStartKey: from,
         }),
       );
-      for (const item of page.Items ?? []) {
-        const kind = String(item.item);
-        if (kind === "job") job = item as Job;
-        else if (kind.startsWith("unit#")) units.push(item as JobUnit);
-        else if (kind.startsWith("progress#")) progress.push(item as WorkerProgress);
-      }
-      read += page.Items?.length ?? 0;
+      items.push(...(page.Items ?? []));
       from = page.LastEvaluatedKey;
-    } while (from !== undefined && read < mostItemsRead);
-    return job && viewJob(job, units, progress, nowMilliseconds);
+    } while (from !== undefined && items.length < most);
+    return items.slice(0, most);
   }
 
   async #update(jobId: string, item: string, changes: Readonly<Record<string, unknown>>): Promise<void> {

@@ -17,8 +17,8 @@ export interface KeptBucketProps {
   readonly lifecycleRules: readonly LifecycleRule[];
 }
 
-/** A copy lives at most as long as its run; what is left unfinished a week later belongs to nobody. */
-const abandonedUploadAge = Duration.days(7);
+/** Longer than a run may last (7 days) and be redriven after it (14 days): a copy may be resumed all that time. */
+const abandonedUploadAge = Duration.days(30);
 
 export class KeptBucket extends Construct {
   readonly bucket: Bucket;

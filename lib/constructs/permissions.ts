@@ -1,20 +1,23 @@
 // What a role may do, as readable data; and the reasons for its wildcards, handed to cdk-nag finding by finding.
 import { type IResolvable, Stack, Validations } from "aws-cdk-lib";
-import { PolicyStatement, type Role } from "aws-cdk-lib/aws-iam";
+import { Effect, PolicyStatement, type Role } from "aws-cdk-lib/aws-iam";
 
 export interface Permission {
   readonly actions: readonly string[];
   /** ARNs. */
   readonly resources: readonly string[];
   readonly conditions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Taken away instead of given: an exception from a wider permission. Default: given. */
+  readonly denied?: boolean;
   /** Why a resource ends in a wildcard. Without it, cdk-nag reports every wildcard. */
   readonly wildcardReason?: string;
 }
 
 /** Adds the permissions to the role's own policy. */
 export function permit(role: Role, permissions: readonly Permission[]): void {
-  for (const { actions, resources, conditions } of permissions) {
-    const statement = new PolicyStatement({ actions: [...actions], resources: [...resources] });
+  for (const { actions, resources, conditions, denied } of permissions) {
+    const effect = denied ? Effect.DENY : Effect.ALLOW;
+    const statement = new PolicyStatement({ effect, actions: [...actions], resources: [...resources] });
     if (conditions !== undefined) statement.addConditions(conditions);
     role.addToPrincipalPolicy(statement);
   }

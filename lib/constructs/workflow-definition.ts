@@ -65,6 +65,7 @@ export function readWorkflowDefinition(file: string, text: string, timeoutSecond
   };
   walk(definition, "");
   refuseRepeatedLabels(file, distributedMaps);
+  refuseShadowedVariables(file, definition, new Map());
   return { placeholders, distributedMaps, text: JSON.stringify({ ...definition, TimeoutSeconds: timeoutSeconds }) };
 }
 
@@ -77,6 +78,40 @@ export function checkPlaceholders(file: string, placeholders: ReadonlySet<string
     ...unused.map((name) => `${name} is given, but \${${name}} does not stand in it.`),
   ];
   if (complaints.length > 0) throw new WorkflowDefinitionError(file, complaints.join(" "));
+}
+
+/**
+ * Step Functions refuses a variable that is assigned in a state machine and again in a map or branch inside of it
+ * ("Variable scope" in its guide); the local engine is not as strict.
+ */
+function refuseShadowedVariables(file: string, scope: JsonObject, outer: ReadonlyMap<string, string>): void {
+  const states = isObject(scope.States) ? Object.entries(scope.States) : [];
+  const own = new Map(outer);
+  for (const [stateName, state] of states) {
+    for (const variable of isObject(state) ? assignedIn(state) : []) {
+      const elsewhere = outer.get(variable);
+      if (elsewhere !== undefined) {
+        throw new WorkflowDefinitionError(
+          file,
+          `"${stateName}" assigns ${variable}, which "${elsewhere}" assigns around it: give one of them another name.`,
+        );
+      }
+      own.set(variable, stateName);
+    }
+  }
+  for (const [, state] of states) {
+    if (!isObject(state)) continue;
+    const branches = Array.isArray(state.Branches) ? state.Branches : [];
+    for (const inner of [state.ItemProcessor ?? null, ...branches]) {
+      if (isObject(inner)) refuseShadowedVariables(file, inner, own);
+    }
+  }
+}
+
+/** Variables that a state assigns: itself, in its Catch, in its Choices. */
+function assignedIn(state: JsonObject): string[] {
+  const ways = [state, ...[state.Catch, state.Choices].flatMap((list) => (Array.isArray(list) ? list : []))];
+  return ways.flatMap((way) => (isObject(way) && isObject(way.Assign) ? Object.keys(way.Assign) : []));
 }
 
 function readPlaceholders(file: string, path: string, text: string): string[] {

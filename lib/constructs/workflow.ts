@@ -126,7 +126,8 @@ function mapPermissions(scope: Construct, file: string, map: DistributedMap, pro
     { actions: ["states:StartExecution"], resources: [namedArn(scope, "states", `stateMachine:${props.name}`)] },
     {
       actions: ["states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"],
-      resources: [namedArn(scope, "states", `execution:${props.name}/${map.label}:*`)],
+      // Both forms: AWS's pages name the first, children of a map are seen under the second.
+      resources: executionArns(scope, props.name),
       wildcardReason: `The children of "${map.stateName}" get random names.`,
     },
   ];

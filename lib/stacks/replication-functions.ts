@@ -9,6 +9,7 @@ import {
   announcing,
   listing,
   listingUploads,
+  notOnReceipts,
   onObjects,
   onTable,
   readingSecret,
@@ -45,6 +46,9 @@ const oneProcessorMebibytes = 1769;
 /** A copy retries what fails in passing: so many failures in five minutes are no longer passing. */
 const failuresBeyondRetry = 10;
 
+/** These are called once in a run: their retries alone never come to more. */
+const failuresOfOneRun = 3;
+
 /** Receipts stand outside the prefixes that are mirrored to other clouds. */
 const receiptKeys = "receipts/*";
 
@@ -74,7 +78,7 @@ export function addListBackups(parts: ReplicationParts): ServiceFunction {
     ],
     memoryMebibytes: bookkeepingMebibytes,
     timeout: longestTimeout,
-    failuresPerPeriod: failuresBeyondRetry,
+    failuresPerPeriod: failuresOfOneRun,
   });
 }
 
@@ -114,6 +118,7 @@ export function addPlanCopy(parts: ReplicationParts): ServiceFunction {
         resources: executionArns(scope, workflowName),
         wildcardReason: "A claim may be held by any execution of the workflow, and by any child of its maps.",
       },
+      notOnReceipts(data.backups, receiptKeys),
       throughKey(data.key),
     ],
     memoryMebibytes: bookkeepingMebibytes,
@@ -153,6 +158,7 @@ export function addCopyBatch({ room, settings, data }: ReplicationParts): Servic
       onTable(data.copies, "GetItem", "UpdateItem"),
       onTable(data.jobs, "PutItem"),
       onObjects(data.backups, copyKeys(settings), "PutObject", "ListMultipartUploadParts"),
+      notOnReceipts(data.backups, receiptKeys),
       throughKey(data.key),
     ],
     // Streams leave many small dead objects: a small young generation keeps them from piling up to 48 MiB.
@@ -178,6 +184,7 @@ export function addCompleteCopy({ room, settings, data }: ReplicationParts): Ser
       onTable(data.partLedger, "Query"),
       onTable(data.copies, "GetItem", "UpdateItem"),
       onTable(data.jobs, "UpdateItem"),
+      notOnReceipts(data.backups, receiptKeys),
       throughKey(data.key),
     ],
     memoryMebibytes: bookkeepingMebibytes,
@@ -245,7 +252,7 @@ export function addSummariseRun({ room, data }: ReplicationParts): ServiceFuncti
     permissions: [onTable(data.jobs, "Query", "UpdateItem"), announcing(data.bus), throughKey(data.key)],
     memoryMebibytes: bookkeepingMebibytes,
     timeout: longestTimeout,
-    failuresPerPeriod: failuresBeyondRetry,
+    failuresPerPeriod: failuresOfOneRun,
   });
 }
 

@@ -30,6 +30,16 @@ export function onObjects(bucket: Bucket, keys: string, ...actions: readonly Obj
   };
 }
 
+/** Receipts are written by one function alone, also where copies may lie anywhere in the bucket. */
+export function notOnReceipts(bucket: Bucket, keys: string): Permission {
+  return {
+    denied: true,
+    actions: ["s3:PutObject"],
+    resources: [bucket.arnForObjects(keys)],
+    wildcardReason: `Denied below ${keys}, whatever is there.`,
+  };
+}
+
 /** Without it, S3 answers 403 instead of 404 for a key that does not exist. */
 export function listing(bucket: Bucket): Permission {
   return { actions: ["s3:ListBucket"], resources: [bucket.bucketArn] };

@@ -48,8 +48,8 @@ describe("a stage's settings", () => {
   it("are filled in where the file says nothing", () => {
     const { aliyun, replication, retention, protectData } = parseStageSettings("test", JSON.stringify(smallest));
     expect(aliyun).toMatchObject({ protocol: "https", instanceIds: [], includeDeletedInstances: true });
-    expect(replication.concurrency).toEqual({ backups: 4, batchesPerBackup: 8, partsPerBatch: 16 });
-    expect(replication).toMatchObject({ keyPrefix: "", windowHours: 72, schedule: { enabled: true } });
+    expect(replication.concurrency).toEqual({ backups: 4, batchesPerBackup: 8, partsPerBatch: 32 });
+    expect(replication).toMatchObject({ keyPrefix: "", windowHours: 168, schedule: { enabled: true } });
     expect(replication.maximumAgeHours).toBeUndefined();
     expect(retention).toEqual({ noncurrentBackupDays: 90, logDays: 90 });
     expect(protectData).toBe(true);

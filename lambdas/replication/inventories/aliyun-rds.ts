@@ -10,7 +10,14 @@ import { retry } from "../../shared/retry.ts";
 import type { SourceBackup } from "../backup.ts";
 import { type AliyunCredentialsSource, aliyunCredentials } from "./aliyun-credentials.ts";
 import { aliyunError, isCredentialProblem } from "./aliyun-errors.ts";
-import type { BackupInventory, BackupRef, InventoryFilter, InventoryWindow, LocatedBackup } from "./inventory.ts";
+import type {
+  BackupInventory,
+  BackupRef,
+  InstanceProblem,
+  InventoryFilter,
+  InventoryWindow,
+  LocatedBackup,
+} from "./inventory.ts";
 
 type RdsClient = InstanceType<typeof rds.default>;
 type RdsBackup = NonNullable<
@@ -59,6 +66,10 @@ const pageSize = 100;
 const mostPages = 1000;
 /** The vendor warns of timeouts on long ranges: they are asked for in slices. */
 const sliceMilliseconds = 7 * 86_400_000;
+/** Slices reach into the one before: a backup that runs across a border is in one of them, however the vendor filters. */
+const sliceOverlapMilliseconds = 2 * 86_400_000;
+/** Instances asked about at the same time; the vendor throttles accounts that ask much more. */
+const instancesAtOnce = 8;
 const minuteMilliseconds = 60_000;
 const callTimeoutMilliseconds = 20_000;
 const mostAttempts = 5;
@@ -112,29 +123,26 @@ function aliyunRdsInventory(settings: AliyunRdsSettings, credentials: AliyunCred
       const { body } = await call((sdk) => sdk.describeDBInstances(request));
       const page = body?.items?.DBInstance ?? [];
       ids.push(...page.flatMap((instance) => instance.DBInstanceId ?? []));
-      if (page.length === 0 || ids.length >= Number(body?.totalRecordCount ?? 0)) return ids;
+      if (page.length < pageSize) return ids;
     }
     return ids;
   }
 
   async function* backupsOf(instanceId: string, window: InventoryWindow): AsyncGenerator<SourceBackup> {
     for (const slice of slicesOf(window)) {
-      let seen = 0;
       for (let pageNumber = 1; pageNumber <= mostPages; pageNumber += 1) {
         const request = new rds.DescribeBackupsRequest({ DBInstanceId: instanceId, pageSize, pageNumber, ...slice });
         const { body } = await call((sdk) => sdk.describeBackups(request));
         const page = body?.items?.backup ?? [];
         for (const item of page) yield fromRds(item, instanceId);
-        seen += page.length;
-        // The counts are strings in this answer.
-        if (page.length === 0 || seen >= Number(body?.totalRecordCount ?? 0)) break;
+        // The last page is the short one; the counts beside it are strings, and not always there.
+        if (page.length < pageSize) break;
       }
     }
   }
 
   async function* detachedBackups(window: InventoryWindow): AsyncGenerator<SourceBackup> {
     for (const slice of slicesOf(window)) {
-      let seen = 0;
       for (let pageNumber = 1; pageNumber <= mostPages; pageNumber += 1) {
         const request = new rds.DescribeDetachedBackupsRequest({
           region: settings.region,
@@ -145,9 +153,25 @@ function aliyunRdsInventory(settings: AliyunRdsSettings, credentials: AliyunCred
         const { body } = await call((sdk) => sdk.describeDetachedBackups(request));
         const page = body?.items?.backup ?? [];
         for (const item of page) yield fromDetached(item);
-        seen += page.length;
-        if (page.length === 0 || seen >= Number(body?.totalRecordCount ?? 0)) break;
+        // The last page is the short one; the counts beside it are strings, and not always there.
+        if (page.length < pageSize) break;
       }
+    }
+  }
+
+  async function listInstance(
+    instanceId: string,
+    filter: InventoryFilter,
+    onProblem: (problem: InstanceProblem) => void,
+  ): Promise<SourceBackup[]> {
+    try {
+      return await Array.fromAsync(backupsOf(instanceId, filter.window));
+    } catch (error) {
+      if (!(error instanceof CausewayError) || !/^Source/.test(error.name) || isCredentialProblem(error)) throw error;
+      // An instance that was deleted is found among the detached ones.
+      const deleted = error.details.code === "InvalidDBInstanceId.NotFound" && filter.includeDeletedInstances;
+      if (!deleted) onProblem({ instanceId, reason: `${error.name}: ${error.message}` });
+      return [];
     }
   }
 
@@ -177,16 +201,13 @@ function aliyunRdsInventory(settings: AliyunRdsSettings, credentials: AliyunCred
   }
 
   return {
-    async *list(filter: InventoryFilter) {
-      const wanted = filter.instanceIds.length > 0 ? filter.instanceIds : await instanceIds();
-      for (const instanceId of wanted) {
-        try {
-          for await (const backup of backupsOf(instanceId, filter.window)) if (passes(backup, filter)) yield backup;
-        } catch (error) {
-          // A named instance that was deleted is found among the detached ones.
-          const deleted = error instanceof CausewayError && error.details.code === "InvalidDBInstanceId.NotFound";
-          if (!deleted || !filter.includeDeletedInstances) throw error;
-        }
+    async *list(filter: InventoryFilter, onProblem) {
+      const wanted = filter.instanceIds.length > 0 ? [...filter.instanceIds] : await instanceIds();
+      while (wanted.length > 0) {
+        const listed = await Promise.all(
+          wanted.splice(0, instancesAtOnce).map((id) => listInstance(id, filter, onProblem)),
+        );
+        for (const backup of listed.flat()) if (passes(backup, filter)) yield backup;
       }
       if (!filter.includeDeletedInstances) return;
       for await (const backup of detachedBackups(filter.window)) {
@@ -209,7 +230,9 @@ function aliyunRdsInventory(settings: AliyunRdsSettings, credentials: AliyunCred
           `Aliyun hands out no download address for backup ${ref.backupId}.`,
         );
       }
-      return { backup: found.backup, address: found.address, addressExpiresAt: expiryOf(found.address) };
+      // The vendor hands out http links; its signature covers the object, not the scheme.
+      const address = settings.protocol === "https" ? found.address.replace(/^http:/, "https:") : found.address;
+      return { backup: found.backup, address, addressExpiresAt: expiryOf(address) };
     },
   };
 }
@@ -222,7 +245,7 @@ function passes(backup: SourceBackup, filter: InventoryFilter): boolean {
 function* slicesOf(window: InventoryWindow): Generator<{ startTime: string; endTime: string }> {
   for (let start = window.startMilliseconds; start < window.endMilliseconds; start += sliceMilliseconds) {
     yield minutes({
-      startMilliseconds: start,
+      startMilliseconds: Math.max(window.startMilliseconds, start - sliceOverlapMilliseconds),
       endMilliseconds: Math.min(start + sliceMilliseconds, window.endMilliseconds),
     });
   }
@@ -287,8 +310,11 @@ function timeOf(text: string | undefined): string | null {
   return Number.isNaN(milliseconds) ? null : new Date(milliseconds).toISOString();
 }
 
+/** "0" is what is said where none was computed; leading zeros are dropped, for the text is compared. */
 function decimalCrc(text: string | undefined): string | null {
-  return text !== undefined && /^\d{1,20}$/.test(text) ? text : null;
+  if (text === undefined || !/^\d{1,20}$/.test(text)) return null;
+  const crc = BigInt(text);
+  return crc === 0n ? null : crc.toString();
 }
 
 /** `Encryption` is JSON text; an empty object means none. */
@@ -301,14 +327,13 @@ function addressOf(text: string | undefined): string | undefined {
   return text && URL.canParse(text) ? text : undefined;
 }
 
+/** Null where the link or its escapes cannot be read: such a backup is refused by itself, not with all others. */
 function fileNameOf(address: string | undefined): string | null {
-  if (address === undefined) return null;
+  if (!address || !URL.canParse(address)) return null;
   const last = new URL(address).pathname.split("/").at(-1) ?? "";
-  if (last === "") return null;
   try {
-    return decodeURIComponent(last);
+    return last === "" ? null : decodeURIComponent(last);
   } catch {
-    // A percent sign that nobody escaped: the name is what is written.
     return last;
   }
 }

@@ -17,6 +17,12 @@ export interface InventoryFilter {
   readonly includeDeletedInstances: boolean;
 }
 
+export interface InstanceProblem {
+  readonly instanceId: string;
+  /** A sentence for the operator. */
+  readonly reason: string;
+}
+
 export interface BackupRef {
   readonly instanceId: string;
   readonly backupId: string;
@@ -35,8 +41,11 @@ export interface LocatedBackup {
 
 /** Errors (CausewayError): `SourceUnavailable`, `SourceThrottled`, `SourceRefused`, `SecretMissing`, `BackupNotFound`. */
 export interface BackupInventory {
-  /** All pages, newest window last. */
-  list(filter: InventoryFilter): AsyncIterable<SourceBackup>;
+  /**
+   * All pages. An instance that cannot be listed is told to `onProblem` and left out: it must not keep the others from
+   * being copied. What concerns all of them (the key pair, the whole service) is thrown.
+   */
+  list(filter: InventoryFilter, onProblem: (problem: InstanceProblem) => void): AsyncIterable<SourceBackup>;
   /** A fresh address of one backup. */
   locate(ref: BackupRef): Promise<LocatedBackup>;
 }

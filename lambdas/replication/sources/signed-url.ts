@@ -2,7 +2,6 @@
 import http from "node:http";
 import https from "node:https";
 import type { Readable } from "node:stream";
-import { isPassingConnectionError } from "../../shared/aws-errors.ts";
 import { CausewayError, messageOf } from "../../shared/errors.ts";
 import { redact } from "../../shared/log.ts";
 import type { ByteRange } from "../plan-parts.ts";
@@ -47,7 +46,7 @@ export function signedUrlSource(options: SignedUrlOptions = {}): RangedSource {
       const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeout} ms`)), timeout);
       request.on("error", (error) => {
         clearTimeout(timer);
-        reject(signal?.aborted ? signal.reason : unavailable(error));
+        reject(signal?.aborted ? reasonOf(signal) : unavailable(error));
       });
     });
   }
@@ -144,15 +143,29 @@ async function refusal(answer: http.IncomingMessage, timeoutMilliseconds: number
   return new CausewayError("SourceRefused", `The source refused the read (${said}).`);
 }
 
+/** A time limit of the caller is the source's fault; any other reason is the caller's own. */
+function reasonOf(signal: AbortSignal): unknown {
+  const { reason } = signal;
+  if (!(reason instanceof DOMException && reason.name === "TimeoutError")) return reason;
+  return new CausewayError("SourceUnavailable", "The source did not answer in time.", { cause: reason });
+}
+
+/** Errors of the other side's identity: waiting does not mend them, and going on would be wrong. */
+const identityProblem = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET))/;
+
+/** Whatever else happens to a connection on its long way may not happen to the next one. */
 function unavailable(error: Error): CausewayError {
-  const name =
-    isPassingConnectionError(error) || /no answer within/.test(error.message) ? "SourceUnavailable" : "SourceRefused";
-  return new CausewayError(name, `The source could not be reached: ${redact(messageOf(error))}`, { cause: error });
+  const refused = identityProblem.test((error as NodeJS.ErrnoException).code ?? "");
+  return new CausewayError(
+    refused ? "SourceRefused" : "SourceUnavailable",
+    `The source could not be reached: ${redact(messageOf(error))}`,
+    { cause: error },
+  );
 }
 
 function crcHeader(answer: http.IncomingMessage): string | null {
   const value = answer.headers["x-oss-hash-crc64ecma"];
-  return typeof value === "string" && /^\d{1,20}$/.test(value) ? value : null;
+  return typeof value === "string" && /^\d{1,20}$/.test(value) ? BigInt(value).toString() : null;
 }
 
 async function drain(answer: http.IncomingMessage, timeoutMilliseconds: number): Promise<void> {

@@ -201,7 +201,10 @@ function targetError(error: unknown): unknown {
   const said = `${error.name}: ${messageOf(error)}`;
   if (error.name === "NoSuchUpload")
     return new CausewayError("UploadLost", `S3 no longer knows the upload (${said}).`, { cause: error });
-  if (error.name === "BadDigest" || error.name === "InvalidPart") {
+  if (error.name === "InvalidPart") {
+    return new CausewayError("PartsMissing", `S3 does not hold a part as it was listed (${said}).`, { cause: error });
+  }
+  if (error.name === "BadDigest") {
     return new CausewayError("PartDamaged", `What S3 holds has another checksum (${said}).`, { cause: error });
   }
   if (error.name === "PreconditionFailed") {

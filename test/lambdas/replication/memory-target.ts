@@ -104,7 +104,9 @@ export class MemoryTarget implements MultipartTarget {
       if ((present?.etag ?? null) !== completion.replacesEtag) throw new CausewayError("TargetExists", "there already");
       const pieces = completion.parts.map((part) => {
         const kept = upload.parts.get(part.partNumber);
-        if (kept === undefined || kept.stored.etag !== part.etag) throw new CausewayError("PartDamaged", "InvalidPart");
+        if (kept === undefined || kept.stored.etag !== part.etag) {
+          throw new CausewayError("PartsMissing", "InvalidPart");
+        }
         return kept.bytes;
       });
       const bytes = Buffer.concat(pieces);

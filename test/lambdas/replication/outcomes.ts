@@ -1,10 +1,16 @@
-// What a test wants to know of a call or a stream: all its bytes, or what it failed with.
+// What a test wants to know of a stream, a list or a call: all of it, or what it failed with.
 import type { Readable } from "node:stream";
 
 export async function readAll(stream: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
+}
+
+export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = [];
+  for await (const item of items) all.push(item);
+  return all;
 }
 
 /** What the call was rejected with; fails when it went through. */

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   lengthOfRange,
+  mostPartsInFlight,
   planBatches,
   planParts,
   rangeOfPart,
@@ -68,6 +69,26 @@ describe("a slow source", () => {
     expect(() => rangesForPart(5 * 1024 ** 3, 700_000)).toThrowError(
       /5368709120 bytes.*700000 bytes\/s.*7670 s.*479 s/,
     );
+  });
+});
+
+describe("parts in flight in one Lambda", () => {
+  it("are as many as one likes while parts are small", () => {
+    expect(mostPartsInFlight({ partBytes: 10 * mebibyte, rangesPerPart: 1 })).toBeGreaterThan(64);
+  });
+
+  it("share a slow Lambda's rate and still end in half of its time", () => {
+    for (const partBytes of [300 * mebibyte, 954 * mebibyte, 5 * 1024 ** 3]) {
+      const parts = mostPartsInFlight({ partBytes, rangesPerPart: 1 });
+      expect(parts === 1 || (parts * partBytes) / 20e6 <= 450).toBe(true);
+    }
+    expect(mostPartsInFlight({ partBytes: 954 * mebibyte, rangesPerPart: 1 })).toBe(8);
+    expect(mostPartsInFlight({ partBytes: 5 * 1024 ** 3, rangesPerPart: 1 })).toBe(1);
+  });
+
+  it("are fewer when each has several connections that read ahead", () => {
+    expect(mostPartsInFlight({ partBytes: 8 * mebibyte, rangesPerPart: 16 })).toBe(2);
+    expect(mostPartsInFlight({ partBytes: 5 * 1024 ** 3, rangesPerPart: 16 })).toBe(1);
   });
 });
 

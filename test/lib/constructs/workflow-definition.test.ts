@@ -67,6 +67,17 @@ describe("a workflow's definition", () => {
     ["a label that is too long", { A: { ...outerMap, Label: "x".repeat(41) } }, /at most 40/],
     ["two maps of one label", { A: innerMap, B: innerMap }, /"A" and "B" have the same Label, Inner/],
     [
+      "a variable assigned inside a map and around it",
+      {
+        A: { Assign: { x: 1 } },
+        B: {
+          ...innerMap,
+          ItemProcessor: { ...innerMap.ItemProcessor, States: { C: { Catch: [{ Assign: { x: 2 } }] } } },
+        },
+      },
+      /"C" assigns x, which "A" assigns around it/,
+    ],
+    [
       "a bucket that is computed",
       { A: { ...innerMap, ItemReader: { Arguments: { Bucket: "{% $bucket %}" } } } },
       /ItemReader\.Arguments\.Bucket must be a placeholder/,

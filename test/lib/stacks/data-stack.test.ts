@@ -39,7 +39,7 @@ describe("a bucket", () => {
         NotificationConfiguration: { EventBridgeConfiguration: { EventBridgeEnabled: true } },
       });
       expect(JSON.stringify(Properties.LifecycleConfiguration)).toContain(
-        '"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":7}',
+        '"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":30}',
       );
     },
   );

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import type * as z from "zod";
 import * as environments from "../../../lambdas/replication/config.ts";
 import { headingAnchor } from "../../../lib/constructs/failure-alarm.ts";
-import { actionsOf, statementsOf, synthesise } from "./template.ts";
+import { actionsOf, denialsOf, statementsOf, synthesise } from "./template.ts";
 
 const { replication, data } = synthesise("prod");
 
@@ -118,6 +118,14 @@ describe("a function of replication", () => {
     expect(writes[0]?.resources.every((resource) => resource.endsWith('"/receipts/*"]]}'))).toBe(true);
   });
 
+  it("may not write below receipts/ where it copies, though copies may lie anywhere", () => {
+    for (const id of ["PlanCopy", "CopyBatch", "CompleteCopy"]) {
+      const denials = denialsOf(replication, id);
+      expect(denials.map(({ actions }) => actions)).toEqual([["s3:PutObject"]]);
+      expect(denials[0]?.resources.every((resource) => resource.endsWith('"/receipts/*"]]}'))).toBe(true);
+    }
+  });
+
   it("starts the workflow only as start-run, and calls of it that failed for good are kept", () => {
     expect(functionIds.filter((id) => actionsOf(replication, id).includes("states:StartExecution"))).toEqual([
       "StartRun",
@@ -176,7 +184,7 @@ describe("the workflow", () => {
       { actions: ["states:StartExecution"], resources: [`${arnStart}:stateMachine:${name}`] },
       {
         actions: ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"],
-        resources: [`${arnStart}:execution:${name}/CopyBackups:*`, `${arnStart}:execution:${name}/CopyParts:*`],
+        resources: [`${arnStart}:execution:${name}/*`, `${arnStart}:execution:${name}:*`],
       },
     ]);
   });

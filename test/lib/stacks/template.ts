@@ -58,14 +58,23 @@ interface RawStatement {
 
 /** What the role of a construct may do, such as `CopyBatch`. */
 export function statementsOf(template: Template, constructId: string): Statement[] {
+  return allStatementsOf(template, constructId, "Allow");
+}
+
+/** What is taken away from it again. */
+export function denialsOf(template: Template, constructId: string): Statement[] {
+  return allStatementsOf(template, constructId, "Deny");
+}
+
+function allStatementsOf(template: Template, constructId: string, effect: "Allow" | "Deny"): Statement[] {
   const policies = Object.values(template.findResources("AWS::IAM::Policy"))
     .map((resource) => resource.Properties as PolicyProperties)
     .filter(({ Roles }) => Roles.some(({ Ref }) => Ref.startsWith(`${constructId}Role`)));
   return policies.flatMap(({ PolicyDocument }) =>
-    PolicyDocument.Statement.map(({ Effect, Action, Resource }) => {
-      if (Effect !== "Allow") throw new Error(`a statement of ${constructId} has the effect ${Effect}`);
-      return { actions: [Action].flat(), resources: [Resource].flat().map(asText) };
-    }),
+    PolicyDocument.Statement.filter(({ Effect }) => Effect === effect).map(({ Action, Resource }) => ({
+      actions: [Action].flat(),
+      resources: [Resource].flat().map(asText),
+    })),
   );
 }
 

@@ -3,12 +3,12 @@ import { inspect } from "node:util";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { SourceBackup } from "../../../../lambdas/replication/backup.ts";
 import { inventories } from "../../../../lambdas/replication/inventories/index.ts";
-import type { InventoryFilter } from "../../../../lambdas/replication/inventories/inventory.ts";
+import type { InstanceProblem, InventoryFilter } from "../../../../lambdas/replication/inventories/inventory.ts";
 import { CausewayError } from "../../../../lambdas/shared/errors.ts";
 import type { NewBackup } from "../../../../local/aliyun-rds/catalogue.ts";
 import type { FaultEffect } from "../../../../local/rig/faults.ts";
 import { calmRandom } from "../calm-random.ts";
-import { rejection } from "../outcomes.ts";
+import { collect, rejection } from "../outcomes.ts";
 import { firstKeys, type InventoryStage, inventoryStages } from "./inventory-stages.ts";
 
 const minute = 60_000;
@@ -50,15 +50,23 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
     return backupId;
   }
 
-  async function list(here: InventoryStage, filter: Partial<InventoryFilter> = {}): Promise<SourceBackup[]> {
-    const found: SourceBackup[] = [];
-    for await (const backup of here.inventory.list({ ...everything, ...filter })) found.push(backup);
+  /** Fails when an instance could not be listed, unless the problems are asked for. */
+  async function list(
+    here: InventoryStage,
+    filter: Partial<InventoryFilter> = {},
+    problems?: InstanceProblem[],
+  ): Promise<SourceBackup[]> {
+    const met: InstanceProblem[] = problems ?? [];
+    const found = await collect(here.inventory.list({ ...everything, ...filter }, (problem) => met.push(problem)));
+    if (problems === undefined) expect(met).toEqual([]);
     return found;
   }
 
   const idsOf = (found: readonly SourceBackup[]) => found.map(({ backupId }) => backupId).sort();
   const failList = (here: InventoryStage, effect: FaultEffect, times = 1) =>
     here.faults.add({ service: here.service, operation: here.listOperation, effect, times });
+  const failEverything = (here: InventoryStage, effect: FaultEffect) =>
+    here.faults.add({ service: here.service, effect, times: 1000 });
 
   it("tells all that is known of a backup, and hands out no address in the list", async () => {
     await using here = await stage();
@@ -132,7 +140,8 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
   it("asks for long windows in slices, and misses nothing at their seams", async () => {
     await using here = await stage();
     const ids: string[] = [];
-    for (let hours = 0; hours < 29 * 24; hours += 12) ids.push(await add(here, { startedAt: noon - hours * 3_600_000 }));
+    for (let hours = 0; hours < 29 * 24; hours += 12)
+      ids.push(await add(here, { startedAt: noon - hours * 3_600_000 }));
     const found = idsOf(await list(here));
     // A seam belongs to both of its slices: a backup of just that minute may come twice, and is one by its id.
     expect([...new Set(found)]).toEqual(ids.sort());
@@ -174,9 +183,11 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
     expect(idsOf(await list(here, { instanceIds: [instanceId] }))).toEqual([present]);
     const [found] = await list(here, { instanceIds: ["rm-gone"] });
     expect(found).toMatchObject({ backupId: left, instanceId: "rm-gone", instanceDeleted: true, crc64: null });
-    const lost = { name: "SourceRefused", message: expect.stringContaining("InvalidDBInstanceId.NotFound") };
-    await expect(list(here, { instanceIds: ["rm-gone"], includeDeletedInstances: false })).rejects.toMatchObject(lost);
-    expect(await list(here, { instanceIds: ["rm-never"] })).toEqual([]);
+    const problems: InstanceProblem[] = [];
+    await list(here, { instanceIds: ["rm-gone"], includeDeletedInstances: false }, problems);
+    expect(problems).toEqual([
+      { instanceId: "rm-gone", reason: expect.stringContaining("InvalidDBInstanceId.NotFound") },
+    ]);
   });
 
   it("hands out a fresh address that works, with the facts of now and its expiry", async () => {
@@ -242,9 +253,9 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
     ["an error of the vendor", { kind: "error", status: 503, code: "ServiceUnavailable" }, "SourceUnavailable"],
     ["an HTML error page", { kind: "error", status: 502, code: "Html" }, "SourceUnavailable"],
     ["resets", { kind: "reset" }, "SourceUnavailable"],
-  ])("gives up on %s that does not end, by a name that a workflow may retry", async (_, effect, errorName) => {
+  ])("gives up on %s that never ends, by a name that a workflow may retry", async (_, effect, errorName) => {
     await using here = await stage();
-    failList(here, effect, 1000);
+    failEverything(here, effect);
     const error = await rejection(list(here));
     expect(error).toMatchObject({ name: errorName, retryable: true });
     expect(here.faults.fired.length).toBeLessThanOrEqual(10);
@@ -252,10 +263,22 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
 
   it("tells a refusal at once, with the vendor's code", async () => {
     await using here = await stage();
-    failList(here, { kind: "error", status: 403, code: "Forbidden.RAM" }, 1000);
+    failEverything(here, { kind: "error", status: 403, code: "Forbidden.RAM" });
     const refused = { name: "SourceRefused", retryable: false, message: expect.stringContaining("Forbidden.RAM") };
     await expect(list(here)).rejects.toMatchObject(refused);
     expect(here.faults.fired).toHaveLength(1);
+  });
+
+  it("lists the other instances when one cannot be listed, and says which and why", async () => {
+    await using here = await stage();
+    here.addInstance({ instanceId: "rm-bp2pg", engine: "PostgreSQL", engineVersion: "16" });
+    await add(here);
+    const listed = await add(here, { instanceId: "rm-bp2pg" });
+    const effect: FaultEffect = { kind: "error", status: 403, code: "Forbidden.RAM" };
+    here.faults.add({ service: here.service, resourceIncludes: instanceId, effect, times: 1000 });
+    const problems: InstanceProblem[] = [];
+    expect(idsOf(await list(here, {}, problems))).toEqual([listed]);
+    expect(problems).toEqual([{ instanceId, reason: expect.stringContaining("Forbidden.RAM") }]);
   });
 
   describe("with its key pair", () => {
@@ -335,7 +358,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
         { kind: "reset" },
       ];
       for (const effect of effects) {
-        failList(here, effect, 1000);
+        failEverything(here, effect);
         errors.push(await rejection(list(here)));
         here.faults.clear();
       }

@@ -15,9 +15,10 @@ export interface InventoryStage extends AsyncDisposable {
   readonly inventory: BackupInventory;
   /** The vendor's faults. */
   readonly faults: Faults;
-  /** The vendor's name in a fault rule, and what listing calls. */
+  /** The vendor's name in a fault rule; what lists the backups of one instance, and what lists the instances. */
   readonly service: string;
   readonly listOperation: string;
+  readonly instancesOperation: string;
   /** Faults of the place where the key pair is kept, whose name in a rule is `secretsmanager`. */
   readonly secretFaults: Faults;
   addInstance(instance: NewInstance): void;
@@ -59,6 +60,7 @@ async function aliyunStage(): Promise<InventoryStage> {
     faults,
     service: "aliyun-rds",
     listOperation: "DescribeBackups",
+    instancesOperation: "DescribeDBInstances",
     secretFaults: rig.faults,
     addInstance: (instance) => aliyun.addInstance(instance),
     addBackup: (backup) => aliyun.addBackup(backup),

@@ -110,7 +110,10 @@ describe("a signed address", () => {
     await using server = await replayServer(() => undefined);
     const source = signedUrlSource({ answerTimeoutMilliseconds: 60 });
     const error = await rejection(source.probe(link(server.url)));
-    expect(error).toMatchObject({ name: "SourceUnavailable", message: expect.stringContaining("no answer within 60 ms") });
+    expect(error).toMatchObject({
+      name: "SourceUnavailable",
+      message: expect.stringContaining("no answer within 60 ms"),
+    });
     source.close();
   });
 
@@ -118,7 +121,9 @@ describe("a signed address", () => {
     const headers = { "content-range": "bytes 0-0/1000", "content-length": "1" };
     await using server = await replayServer((_request, response) => response.writeHead(status, headers).flushHeaders());
     const source = signedUrlSource({ answerTimeoutMilliseconds: 60 });
-    await expect(source.probe(link(server.url))).rejects.toMatchObject({ name: expect.stringMatching(/^Source(Unavailable|Throttled)$/) });
+    await expect(source.probe(link(server.url))).rejects.toMatchObject({
+      name: expect.stringMatching(/^Source(Unavailable|Throttled)$/),
+    });
     source.close();
   });
 

@@ -1,7 +1,7 @@
 // Where each source of the registry is tested: what stands in for the vendor. An adapter without a stage fails the suite.
 import type { RangedSource } from "../../../../lambdas/replication/sources/source.ts";
-import type { Download } from "../../../../local/aliyun-rds/aliyun-stand-in.ts";
 import type { BackupContent } from "../../../../local/aliyun-rds/backup-body.ts";
+import type { Download } from "../../../../local/aliyun-rds/download-server.ts";
 import type { Faults } from "../../../../local/rig/faults.ts";
 import { aliyunFixture } from "../../../local/aliyun-rds/aliyun-fixture.ts";
 import { addSource } from "../../../local/aliyun-rds/download-fixture.ts";

@@ -162,7 +162,7 @@ describe.each(Object.entries(targets))("the target %s", (name, { limits }) => {
     const other = someBytes(partBytes, 9);
     const replaced = await put(here, ref, 1, other);
     expect(await here.target.listParts(ref, 1, 1)).toEqual([replaced]);
-    await expect(here.target.complete(completion)).rejects.toMatchObject({ name: "PartDamaged" });
+    await expect(here.target.complete(completion)).rejects.toMatchObject({ name: "PartsMissing" });
     const whole = Buffer.concat([other, ...cut.slice(1)]);
     const parts = [replaced, ...completion.parts.slice(1)];
     await here.target.complete({ ...completion, parts, checksum: checksumOf(whole) });
@@ -192,9 +192,13 @@ describe.each(Object.entries(targets))("the target %s", (name, { limits }) => {
     [
       "another checksum of a part",
       (given) => ({ ...given, parts: given.parts.map((part) => ({ ...part, checksum: given.checksum })) }),
-      "PartDamaged",
+      "PartsMissing",
     ],
-    ["a part that is not there", (given) => ({ ...given, parts: [...given.parts, { ...given.parts[0], partNumber: 4 } as StoredPart] }), "PartDamaged"],
+    [
+      "a part that is not there",
+      (given) => ({ ...given, parts: [...given.parts, { ...given.parts[0], partNumber: 4 } as StoredPart] }),
+      "PartsMissing",
+    ],
     ["a part left out", (given) => ({ ...given, parts: given.parts.slice(1) }), "TargetRefused"],
     ["the parts out of order", (given) => ({ ...given, parts: given.parts.toReversed() }), "TargetRefused"],
   ])("makes no object from a completion with %s", async (_, change, errorName) => {
@@ -265,13 +269,16 @@ describe.each(Object.entries(targets))("the target %s", (name, { limits }) => {
     expect(here.faults.fired).toHaveLength(2);
   });
 
-  it.each([false, true])("names an error inside an answer of 200 to a completion (the object exists: %s)", async (afterWork) => {
-    await using here = await stage();
-    const completion = await uploaded(here);
-    fault(here, "complete", { kind: "error-in-200", afterWork });
-    await expect(here.target.complete(completion)).rejects.toMatchObject({ name: "TargetUnavailable" });
-    expect((await here.target.describe(key))?.uploadMark ?? null).toBe(afterWork ? mark : null);
-  });
+  it.each([false, true])(
+    "names an error inside an answer of 200 to a completion (the object exists: %s)",
+    async (afterWork) => {
+      await using here = await stage();
+      const completion = await uploaded(here);
+      fault(here, "complete", { kind: "error-in-200", afterWork });
+      await expect(here.target.complete(completion)).rejects.toMatchObject({ name: "TargetUnavailable" });
+      expect((await here.target.describe(key))?.uploadMark ?? null).toBe(afterWork ? mark : null);
+    },
+  );
 
   it("tries small calls again by itself, and names what does not pass", async () => {
     await using here = await stage();
