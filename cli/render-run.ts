@@ -75,6 +75,7 @@ function sumCells(view: JobView): string[] {
 }
 
 function settledWords(view: JobView): string {
+  if (view.units.length === 0) return view.finishedAt === undefined ? "listing the backups" : "no backup in the window";
   const toCopy = view.units.filter(isToCopy);
   const settled = toCopy.filter((unit) => unit.finishedAt !== undefined);
   const count = (outcome: string) => view.units.filter((unit) => unit.outcome === outcome).length;

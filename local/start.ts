@@ -5,12 +5,19 @@ import { runLocally } from "./start/run-locally.ts";
 import { sentenceOf } from "./start/sentence-error.ts";
 
 const options = parseStartOptions(process.argv.slice(2), callersFolder(process.env, process.cwd()));
+
+function fail(error: unknown): never {
+  process.stderr.write(`\n${sentenceOf(error, options.stateDirectory)}\n`);
+  if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  process.exit(1);
+}
+
+// A full disk is met wherever something writes. What is on the disk is whole at any instant, so the end may be sudden.
+process.on("uncaughtException", fail);
 try {
   process.exitCode = await runLocally(options);
 } catch (error) {
-  process.stderr.write(`\n${sentenceOf(error, options.stateDirectory)}\n`);
-  if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  process.exitCode = 1;
+  fail(error);
 }
 // Whatever still holds the event loop (a worker, a socket) has nothing left to do.
 process.exit();

@@ -255,8 +255,9 @@ async function rangesNeeded(
   facts: SourceFacts,
   ports: Pick<PlanCopyPorts, "source" | "now">,
 ): Promise<number> {
-  if (Math.min(partBytes, facts.sizeBytes) <= probeBytes) return 1;
-  return rangesForPart(partBytes, await probeRate(ports.source, address, facts, ports.now));
+  const largestPartBytes = Math.min(partBytes, facts.sizeBytes);
+  if (largestPartBytes <= probeBytes) return 1;
+  return rangesForPart(largestPartBytes, await probeRate(ports.source, address, facts, ports.now));
 }
 
 function sameFacts(left: SourceFacts, right: SourceFacts): boolean {

@@ -23,7 +23,8 @@ export async function chooseAliyunPorts(port: number, stateDirectory: string): P
   const taken: number[] = [];
   for (const needed of [port, port + 1, port + 2]) if (!(await isFree(needed))) taken.push(needed);
   if (taken.length === 0) return { rpc: port + 1, download: port + 2 };
-  const which = taken.length === 1 ? `Port ${taken[0]} is` : `Ports ${taken.join(" and ")} are`;
+  const which =
+    taken.length === 1 ? `Port ${taken[0]} is` : `Ports ${taken.slice(0, -1).join(", ")} and ${taken.at(-1)} are`;
   throw new SentenceError(
     `${which} taken by another program; npm start needs ${port} for AWS, ${port + 1} and ${port + 2} for Aliyun. ` +
       "Choose others with --port, such as --port 5566; --port 0 takes any free ones.",

@@ -28,6 +28,8 @@ const exitCodeInterrupted = 130;
 export async function runLocally(options: StartOptions): Promise<number> {
   const screen = new LiveScreen(process.stdout);
   const stop = listenForStop();
+  // However it ends, the terminal gets its cursor back.
+  process.once("exit", () => screen.clear());
   let letGo: (() => void) | undefined;
   try {
     for (const file of options.backups) await checkBackupFile(file);
@@ -69,6 +71,7 @@ async function bootAndRun(
   let disconnect: (() => void) | undefined;
   try {
     disconnect = writeConnection(stateDirectory, connectionOf(cloud));
+    process.once("exit", disconnect);
     rememberAliyunPorts(stateDirectory, portsOf(cloud));
     showCloud(screen, cloud, stateDirectory);
     for (const sentence of cloud.unknown) notice(sentence);

@@ -14,10 +14,11 @@ const partBytes = 3000;
 const never = new AbortController().signal;
 
 /** An upload whose parts are all in the target and in the ledger. */
-async function stage(more: Partial<CopyPlan> = {}) {
+async function stage(more: Partial<CopyPlan> | ((target: MemoryTarget) => Partial<CopyPlan>) = {}) {
   const target = new MemoryTarget();
+  const special = typeof more === "function" ? more(target) : more;
   const ref = await target.begin(key, copyId, mark);
-  const plan = planFor(content, partBytes, { ...ref, ...more });
+  const plan = planFor(content, partBytes, { ...ref, ...special });
   const rows: LedgerPart[] = [];
   for (const row of ledgerFor(content, plan)) {
     const body = streamOf(content.subarray(row.offset, row.offset + row.bytes));
@@ -135,18 +136,19 @@ describe("a completion", () => {
   });
 
   it("replaces the object that a forced copy was to replace, and no other", async () => {
-    const first = await stage({ replacesEtag: '"old"' });
-    first.target.putObject(key, Buffer.from("newer"), { copyId, uploadMark: "another-upload" });
-    await expect(first.complete()).rejects.toMatchObject({
+    const old = (target: MemoryTarget) =>
+      target.putObject(key, Buffer.from("old"), { copyId, uploadMark: "an-earlier-upload" });
+    const kept = await stage((target) => ({ replacesEtag: old(target).etag }));
+    await kept.complete();
+    expect(kept.target.objects.get(key)).toMatchObject({ uploadMark: mark, sizeBytes: content.length });
+
+    const changed = await stage((target) => ({ replacesEtag: old(target).etag }));
+    changed.target.putObject(key, Buffer.from("newer"), { copyId, uploadMark: "another-upload" });
+    await expect(changed.complete()).rejects.toMatchObject({
       name: "TargetExists",
       message: expect.stringContaining("another upload of this copy"),
     });
-    const target = new MemoryTarget();
-    const { etag } = target.putObject(key, Buffer.from("old"), { copyId, uploadMark: "another-upload" });
-    const second = await stage({ replacesEtag: etag });
-    second.target.objects.set(key, { ...second.target.putObject(key, Buffer.from("old"), { copyId, uploadMark: "x" }), etag });
-    await second.complete();
-    expect(second.target.objects.get(key)?.uploadMark).toBe(mark);
+    expect(String(changed.target.objects.get(key)?.bytes)).toBe("newer");
   });
 });
 
