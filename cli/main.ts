@@ -1,5 +1,6 @@
 // The command line of Causeway: what it offers, and how its errors end. Exit codes: 0 it holds or is done, 1 a receipt
 // does not hold, 2 it could not be done.
+import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { errorSentence } from "./error-sentence.ts";
 import { connectToLocalCloud } from "./local-connection.ts";
@@ -70,7 +71,7 @@ stageOptions(program.command("verify"))
 
 /** `--local` is the stage local at the endpoints that a running `npm start` has written down. */
 function connect(options: StageOptions): VerifyTarget {
-  if (options.local) return { stage: "local", aliyun: connectToLocalCloud(options.state) };
+  if (options.local) return { stage: "local", aliyun: connectToLocalCloud(resolve(options.state)) };
   if (!knownStages().includes(options.stage)) {
     throw new UsageProblem(`There is no such stage; stages/ has ${knownStages().join(", ")}.`);
   }

@@ -1,7 +1,7 @@
 // The services of one local cloud, put together: who calls whom inside the process, and where each keeps its state.
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import type { BootOptions } from "./cloud.ts";
+import type { BootOptions } from "./boot-options.ts";
 import { type CloudWatchService, createCloudWatchService } from "./cloudwatch/cloudwatch.ts";
 import { type DynamodbService, startDynamodbService } from "./dynamodb/dynamodb-service.ts";
 import { createEventBridgeService, type EventBridgeService } from "./eventbridge/eventbridge.ts";

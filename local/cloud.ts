@@ -7,6 +7,7 @@ import { provisionData } from "./assembly/provision-data.ts";
 import { provisionResourcePolicies, provisionRoles } from "./assembly/provision-roles.ts";
 import { type Assembly, readAssembly } from "./assembly/read-assembly.ts";
 import { onePlace, type ResolvedAssembly, type Resource, resolveAssembly } from "./assembly/resolve-assembly.ts";
+import type { BootOptions } from "./boot-options.ts";
 import { type CloudServices, createServices, serviceDirectory } from "./cloud-services.ts";
 import type { EventBridgeService } from "./eventbridge/eventbridge.ts";
 import { startGateway } from "./gateway/gateway.ts";
@@ -14,39 +15,11 @@ import type { Principal } from "./gateway/service.ts";
 import { KeyStore } from "./iam/credentials.ts";
 import { Iam } from "./iam/iam.ts";
 import type { LambdaHost } from "./lambda/lambda-host.ts";
-import type { PoolLimits } from "./lambda/thread-pool.ts";
 import { Clock } from "./rig/clock.ts";
 import { Faults } from "./rig/faults.ts";
 import type { S3Service } from "./s3/s3-service.ts";
 import type { SchedulerService } from "./scheduler/scheduler.ts";
 import type { StepFunctionsService } from "./step-functions/step-functions.ts";
-
-export interface BootOptions {
-  /** A synthesised app: `cdk.out`. */
-  readonly assemblyDirectory: string;
-  /** Everything that survives a restart lies here. Made when missing. */
-  readonly stateDirectory: string;
-  /** Default: the machine's time. */
-  readonly clock?: Clock;
-  readonly faults?: Faults;
-  /** Of the AWS services; 0 or absent: any free one. */
-  readonly port?: number;
-  /** Values of template parameters, as `cdk deploy --parameters [Stack:]Name=value` would give them. */
-  readonly parameters?: Readonly<Record<string, string>>;
-  /** Another DynamoDB-compatible server in the place of the one that comes along. */
-  readonly dynamodbEndpoint?: string;
-  /** S3's is 5 MiB; tests of part limits set it lower, and the stacks' parameter SmallestPartBytes with it. */
-  readonly smallestPartBytes?: number;
-  /** Of the Aliyun stand-in; absent: any free ones. Links outlive a restart only at the same port. */
-  readonly aliyunPorts?: { readonly rpc: number; readonly download: number };
-  /** How long a download link of the Aliyun stand-in works. */
-  readonly aliyunLinkSeconds?: number;
-  readonly lambdaLimits?: PoolLimits & { readonly accountConcurrency?: number };
-  /** One line of a function's output; it is in `<stateDirectory>/logs/<function>.log` as well. */
-  readonly onLog?: (functionName: string, line: string) => void;
-  /** A sentence that the operator should read. */
-  readonly onNotice?: (sentence: string) => void;
-}
 
 export interface LocalCloud {
   /** Base URL of all AWS services. */

@@ -1,6 +1,5 @@
 // AWS's errors under Causeway's names, so that a state machine needs to know two instead of hundreds.
 import { CausewayError, messageOf } from "./errors.ts";
-import { redact } from "./log.ts";
 
 interface SdkError extends Error {
   readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string };
@@ -40,9 +39,9 @@ export function isPassingAwsError(error: unknown): boolean {
 /** Whatever was thrown, as a CausewayError; those that are already stay as they are. */
 export function namedError(error: unknown): CausewayError {
   if (error instanceof CausewayError) return error;
-  const sdkError = error as SdkError;
-  const fromAws = error instanceof Error && sdkError.$metadata !== undefined;
-  const said = redact(messageOf(error));
+  const sdkError: SdkError = error instanceof Error ? error : new Error(String(error));
+  const fromAws = sdkError.$metadata !== undefined;
+  const said = messageOf(error);
   const details = { awsError: sdkError.name, requestId: sdkError.$metadata?.requestId };
   if (isPassingAwsError(error)) {
     return new CausewayError("AwsUnavailable", `AWS did not answer well: ${sdkError.name}: ${said}`, {
@@ -56,5 +55,5 @@ export function namedError(error: unknown): CausewayError {
       details,
     });
   }
-  return new CausewayError("UnexpectedFailure", `${sdkError.name ?? "Error"}: ${said}`, { cause: error });
+  return new CausewayError("UnexpectedFailure", `${sdkError.name}: ${said}`, { cause: error });
 }

@@ -1,5 +1,7 @@
 // Errors have names: a state machine catches the name, a client reads it, and whether to try again is decided once, here.
 
+import { redact } from "./redact.ts";
+
 /** Every error that Causeway raises on purpose. `true`: the same call may succeed later without anybody's help. */
 export const retryableByName = {
   ConfigurationInvalid: false,
@@ -45,7 +47,8 @@ export class CausewayError extends Error {
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(name: ErrorName, message: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // A message travels far: into logs, jobs, events and the workflow's history.
+    super(redact(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = name;
     this.retryable = retryableByName[name];
     this.details = options.details ?? {};

@@ -1,6 +1,7 @@
 // Structured logs: one JSON line per fact. What is logged is chosen field by field; links and secrets are not among them.
 import { Logger } from "@aws-lambda-powertools/logger";
 import { lazy } from "./lazy.ts";
+import { redact } from "./redact.ts";
 
 export interface Log {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -15,20 +16,6 @@ export const log: Log = {
   warn: (message, fields = {}) => logger().warn(redact(message), withoutSecrets(fields)),
   error: (message, fields = {}) => logger().error(redact(message), withoutSecrets(fields)),
 };
-
-/**
- * A signed link in a text (an SDK's error message, say) is as good as a key until it expires. It may be quoted from XML
- * (`&amp;`), from JSON (`\u0026`), or be part of another link (`%26`).
- */
-const signedQuery =
-  /((?:[?&;]|\\u0026|%3F|%26)(?:Signature|OSSAccessKeyId|X-Amz-[A-Za-z-]+|x-oss-[a-z-]+|security-?token)(?:=|\\u003d|%3D))[^&\s"'<>\\]+/gi;
-
-/** A temporary key's token as a header, as in the canonical request that a refusal may quote. */
-const tokenHeader = /(x-(?:acs|amz|oss)-security-token["']?\s*[:=]\s*["']?)[^\s"',]+/gi;
-
-export function redact(text: string): string {
-  return text.replace(signedQuery, "$1(hidden)").replace(tokenHeader, "$1(hidden)");
-}
 
 /** Fields nest little; what lies deeper than this is left out. */
 const deepestField = 6;

@@ -22,8 +22,10 @@ export function sentenceOf(error: unknown, stateDirectory: string): string {
   if (code === "ENOTDIR" || code === "EEXIST") {
     return `${path ?? stateDirectory} is in the way: --state takes a folder.`;
   }
-  if (error instanceof SyntaxError || code === "ERR_SQLITE_ERROR") {
-    return `The local cloud's data in ${stateDirectory} cannot be read (${error.message}). Clear it: ${clear}`;
+  // The JSON parser's message would repeat a piece of the file, and that may be a key.
+  const why = error instanceof SyntaxError ? "a file is not JSON" : error.message;
+  if (error instanceof SyntaxError || code === "ERR_SQLITE_ERROR" || /not a valid SQLite database/.test(why)) {
+    return `The local cloud's data in ${stateDirectory} cannot be read (${why}). Clear it: ${clear}`;
   }
   if (defects.includes(error.name)) {
     return `npm start broke, which is a defect of it: ${error.message}. With DEBUG=1 before it, it shows where.`;

@@ -18,7 +18,8 @@ import {
 import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type BootOptions, bootCloud, type LocalCloud } from "../../local/cloud.ts";
+import type { BootOptions } from "../../local/boot-options.ts";
+import { bootCloud, type LocalCloud } from "../../local/cloud.ts";
 import { Clock } from "../../local/rig/clock.ts";
 
 const temporary = mkdtempSync(path.join(tmpdir(), "cloud-"));

@@ -2,7 +2,6 @@
 
 import { isPassingConnectionError } from "../../shared/aws-errors.ts";
 import { CausewayError, messageOf } from "../../shared/errors.ts";
-import { redact } from "../../shared/log.ts";
 
 interface AliyunError extends Error {
   readonly code?: string;
@@ -18,8 +17,7 @@ const passingCodes =
 export function aliyunError(error: unknown): unknown {
   if (error instanceof CausewayError || !(error instanceof Error)) return error;
   const { code = "", statusCode = 0 } = error as AliyunError;
-  // To a signature that does not match, Aliyun answers with what it was computed over, a token included.
-  const said = redact(`Aliyun RDS: ${code || error.name}: ${messageOf(error)}`);
+  const said = `Aliyun RDS: ${code || error.name}: ${messageOf(error)}`;
   const options = { cause: error, details: { code, statusCode } };
   if (/^Throttling/.test(code)) return new CausewayError("SourceThrottled", said, options);
   if (passingCodes.test(code) || statusCode >= 500 || isPassingConnectionError(error) || isTimeout(error)) {

@@ -1,15 +1,14 @@
 // Inventory: backups of Aliyun RDS, over the vendor's SDK (API 2014-08-15).
-// Source of fields and traps: the models of @alicloud/rds20140815 and Aliyun's pages on DescribeBackups.
-
-import openApiCore from "@alicloud/openapi-core";
 import rds from "@alicloud/rds20140815";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { smallCalls } from "../../shared/aws-clients.ts";
 import { CausewayError } from "../../shared/errors.ts";
-import { retry } from "../../shared/retry.ts";
 import type { SourceBackup } from "../backup.ts";
+import { addressOf, expiryOf, fromDetached, fromRds } from "./aliyun-backups.ts";
+import { type AliyunRdsSettings, aliyunCaller } from "./aliyun-client.ts";
 import { type AliyunCredentialsSource, aliyunCredentials } from "./aliyun-credentials.ts";
-import { aliyunError, isCredentialProblem } from "./aliyun-errors.ts";
+import { isCredentialProblem } from "./aliyun-errors.ts";
+import { minutes, slicesOf } from "./aliyun-windows.ts";
 import type {
   BackupInventory,
   BackupRef,
@@ -18,18 +17,6 @@ import type {
   InventoryWindow,
   LocatedBackup,
 } from "./inventory.ts";
-
-type RdsClient = InstanceType<typeof rds.default>;
-type RdsBackup = NonNullable<
-  NonNullable<Awaited<ReturnType<RdsClient["describeBackups"]>>["body"]>["items"]
->["backup"] extends (infer Item)[] | undefined
-  ? Item
-  : never;
-type DetachedBackup = NonNullable<
-  NonNullable<Awaited<ReturnType<RdsClient["describeDetachedBackups"]>>["body"]>["items"]
->["backup"] extends (infer Item)[] | undefined
-  ? Item
-  : never;
 
 /** The environment of every entry that asks Aliyun. */
 export interface AliyunEnvironment {
@@ -51,70 +38,15 @@ export function openAliyunRds(environment: AliyunEnvironment): BackupInventory {
   );
 }
 
-export interface AliyunRdsSettings {
-  /** Host, optionally with a port, no scheme. */
-  readonly endpoint: string;
-  readonly protocol: "http" | "https";
-  readonly region: string;
-}
-
-export const aliyunRdsKey = "aliyun-rds";
-
 /** The largest of the three page sizes that DescribeBackups takes: 30, 50, 100. */
 const pageSize = 100;
 /** 100,000 records of one query; beyond it something is wrong with the paging. */
 const mostPages = 1000;
-/** The vendor warns of timeouts on long ranges: they are asked for in slices. */
-const sliceMilliseconds = 7 * 86_400_000;
-/** Slices reach into the one before: a backup that runs across a border is in one of them, however the vendor filters. */
-const sliceOverlapMilliseconds = 2 * 86_400_000;
 /** Instances asked about at the same time; the vendor throttles accounts that ask much more. */
 const instancesAtOnce = 8;
-const minuteMilliseconds = 60_000;
-const callTimeoutMilliseconds = 20_000;
-const mostAttempts = 5;
 
 function aliyunRdsInventory(settings: AliyunRdsSettings, credentials: AliyunCredentialsSource): BackupInventory {
-  const client = async (): Promise<RdsClient> => {
-    const pair = await credentials.read();
-    return new rds.default(
-      new openApiCore.$OpenApiUtil.Config({
-        ...pair,
-        endpoint: settings.endpoint,
-        protocol: settings.protocol,
-        regionId: settings.region,
-        connectTimeout: callTimeoutMilliseconds,
-        readTimeout: callTimeoutMilliseconds,
-      }),
-    );
-  };
-
-  /** One call, named errors, bounded retries; a refused key pair is read anew once, for it may have been rotated. */
-  async function call<Answer>(ask: (client: RdsClient) => Promise<Answer>): Promise<Answer> {
-    let rereadCredentials = false;
-    return retry(
-      async () => {
-        try {
-          return await ask(await client());
-        } catch (error) {
-          throw aliyunError(error);
-        }
-      },
-      {
-        mostAttempts,
-        firstWaitMilliseconds: 300,
-        longestWaitMilliseconds: 5_000,
-        isRetryable: (error) => {
-          if (isCredentialProblem(error) && !rereadCredentials) {
-            rereadCredentials = true;
-            credentials.forget();
-            return true;
-          }
-          return error instanceof CausewayError && error.retryable;
-        },
-      },
-    );
-  }
+  const call = aliyunCaller(settings, credentials);
 
   async function instanceIds(): Promise<string[]> {
     const ids: string[] = [];
@@ -240,112 +172,4 @@ function aliyunRdsInventory(settings: AliyunRdsSettings, credentials: AliyunCred
 function passes(backup: SourceBackup, filter: InventoryFilter): boolean {
   const typeFits = filter.types.length === 0 || filter.types.includes(backup.type);
   return typeFits && (filter.methods.length === 0 || filter.methods.includes(backup.method));
-}
-
-function* slicesOf(window: InventoryWindow): Generator<{ startTime: string; endTime: string }> {
-  for (let start = window.startMilliseconds; start < window.endMilliseconds; start += sliceMilliseconds) {
-    yield minutes({
-      startMilliseconds: Math.max(window.startMilliseconds, start - sliceOverlapMilliseconds),
-      endMilliseconds: Math.min(start + sliceMilliseconds, window.endMilliseconds),
-    });
-  }
-}
-
-/** `yyyy-MM-ddTHH:mmZ`, the end rounded up: a backup of this very minute is inside. */
-function minutes(window: InventoryWindow): { startTime: string; endTime: string } {
-  const text = (milliseconds: number) => `${new Date(milliseconds).toISOString().slice(0, 16)}Z`;
-  const end = Math.ceil(window.endMilliseconds / minuteMilliseconds) * minuteMilliseconds;
-  return { startTime: text(window.startMilliseconds), endTime: text(end) };
-}
-
-function fromRds(item: RdsBackup, instanceId: string): SourceBackup {
-  return {
-    ...common(item, item.DBInstanceId ?? instanceId),
-    engine: (item.engine ?? "unknown").toLowerCase(),
-    type: item.backupType ?? "",
-    expiresAt: timeOf(item.expectExpireTime),
-    crc64: decimalCrc(item.checksum),
-    isAvailable: item.isAvail !== 0,
-    isEncrypted: isEncryption(item.encryption),
-    isArchived: item.storageClass === "1",
-    instanceDeleted: false,
-  };
-}
-
-/** The answer on deleted instances knows less: no engine, no checksum, no availability. */
-function fromDetached(item: DetachedBackup): SourceBackup {
-  return {
-    ...common(item, item.DBInstanceId ?? ""),
-    engine: "unknown",
-    type: item.backupType ?? "",
-    expiresAt: null,
-    crc64: null,
-    isAvailable: true,
-    isEncrypted: false,
-    isArchived: false,
-    instanceDeleted: true,
-  };
-}
-
-function common(item: RdsBackup | DetachedBackup, instanceId: string) {
-  return {
-    source: aliyunRdsKey,
-    instanceId,
-    backupId: item.backupId ?? "",
-    fileName: fileNameOf(addressOf(item.backupDownloadURL)),
-    sizeBytes: Number(item.backupSize ?? Number.NaN),
-    method: item.backupMethod ?? "",
-    status: item.backupStatus ?? "",
-    startedAt: timeOf(item.backupStartTime),
-    endedAt: timeOf(item.backupEndTime),
-    metaStatus: item.metaStatus ?? "",
-    hasLink: addressOf(item.backupDownloadURL) !== undefined,
-    hostInstanceId: item.hostInstanceID ?? null,
-  };
-}
-
-/** Minutes by the documentation, seconds by its examples: both are read. */
-function timeOf(text: string | undefined): string | null {
-  const milliseconds = Date.parse((text ?? "").replace(/T(\d\d:\d\d)Z$/, "T$1:00Z"));
-  return Number.isNaN(milliseconds) ? null : new Date(milliseconds).toISOString();
-}
-
-/** "0" is what is said where none was computed; leading zeros are dropped, for the text is compared. */
-function decimalCrc(text: string | undefined): string | null {
-  if (text === undefined || !/^\d{1,20}$/.test(text)) return null;
-  const crc = BigInt(text);
-  return crc === 0n ? null : crc.toString();
-}
-
-/** `Encryption` is JSON text; an empty object means none. */
-function isEncryption(text: string | undefined): boolean {
-  return text !== undefined && text !== "" && !/^\{\s*\}$/.test(text);
-}
-
-/** Null or empty where there is nothing to download; whatever else is no address counts as none. */
-function addressOf(text: string | undefined): string | undefined {
-  return text && URL.canParse(text) ? text : undefined;
-}
-
-/** Null where the link or its escapes cannot be read: such a backup is refused by itself, not with all others. */
-function fileNameOf(address: string | undefined): string | null {
-  if (!address || !URL.canParse(address)) return null;
-  const last = new URL(address).pathname.split("/").at(-1) ?? "";
-  try {
-    return last === "" ? null : decodeURIComponent(last);
-  } catch {
-    return last;
-  }
-}
-
-/** V1 links carry `Expires` in epoch seconds, V4 ones their date and life. */
-export function expiryOf(address: string): string | null {
-  const query = new URL(address).searchParams;
-  const epochSeconds = Number(query.get("Expires") ?? Number.NaN);
-  if (epochSeconds > 0) return new Date(epochSeconds * 1000).toISOString();
-  const date = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(query.get("x-oss-date") ?? "");
-  const life = Number(query.get("x-oss-expires") ?? Number.NaN);
-  if (!date || !(life > 0)) return null;
-  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = date.slice(1).map(Number);
-  return new Date(Date.UTC(year, month - 1, day, hour, minute, second) + life * 1000).toISOString();
 }

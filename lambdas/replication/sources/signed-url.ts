@@ -3,7 +3,6 @@ import http from "node:http";
 import https from "node:https";
 import type { Readable } from "node:stream";
 import { CausewayError, messageOf } from "../../shared/errors.ts";
-import { redact } from "../../shared/log.ts";
 import type { ByteRange } from "../plan-parts.ts";
 import { lengthOfRange } from "../plan-parts.ts";
 import { OneBufferAgent, OneBufferTlsAgent } from "./one-buffer-agent.ts";
@@ -130,7 +129,7 @@ async function refusal(answer: http.IncomingMessage, timeoutMilliseconds: number
   const page = await firstBytes(answer, timeoutMilliseconds);
   const code = /<Code>([^<]*)<\/Code>/.exec(page)?.[1] ?? "";
   const message = /<Message>([^<]*)<\/Message>/.exec(page)?.[1] ?? "";
-  const said = redact(`${status} ${code} ${message}`.trim());
+  const said = `${status} ${code} ${message}`.trim();
   if (status === 403 && /expired/i.test(message))
     return new CausewayError("LinkExpired", `The link has expired (${said}).`);
   if (status === 412)
@@ -158,7 +157,7 @@ function unavailable(error: Error): CausewayError {
   const refused = identityProblem.test((error as NodeJS.ErrnoException).code ?? "");
   return new CausewayError(
     refused ? "SourceRefused" : "SourceUnavailable",
-    `The source could not be reached: ${redact(messageOf(error))}`,
+    `The source could not be reached: ${messageOf(error)}`,
     { cause: error },
   );
 }

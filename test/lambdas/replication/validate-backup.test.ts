@@ -1,3 +1,4 @@
+// Which backups are copied, and the reason for each that is not.
 import { describe, expect, it } from "vitest";
 import type { SourceBackup } from "../../../lambdas/replication/backup.ts";
 import { validateBackup } from "../../../lambdas/replication/validate-backup.ts";

@@ -1,3 +1,4 @@
+// The sum of a job's workers, as a person sees it.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Job, type JobUnit, viewJob, type WorkerProgress } from "../../../lambdas/shared/jobs.ts";

@@ -4,7 +4,7 @@ import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SourceBackup } from "../../../../lambdas/replication/backup.ts";
 import { aliyunCredentials } from "../../../../lambdas/replication/inventories/aliyun-credentials.ts";
-import { expiryOf } from "../../../../lambdas/replication/inventories/aliyun-rds.ts";
+import { expiryOf } from "../../../../lambdas/replication/inventories/aliyun-backups.ts";
 import { inventories } from "../../../../lambdas/replication/inventories/index.ts";
 import type { InstanceProblem, InventoryFilter } from "../../../../lambdas/replication/inventories/inventory.ts";
 import { calmRandom } from "../calm-random.ts";
