@@ -78,13 +78,15 @@ function connect(options: StageOptions): VerifyTarget {
   return { stage: options.stage };
 }
 
-/** Commander's own complaints repeat `--option=value` as it was typed, and the value may be a key. */
-const withoutValues = (text: string) => text.replace(/(--[A-Za-z-]+)=[^']*/g, "$1");
+/** Commander's own complaints repeat what was typed, and here that may be a key. */
+const silent = () => undefined;
+const complaintAboutSecrets =
+  "secrets set takes the secret's name, aliyun, and no key: the pair comes from the environment, from standard input, " +
+  "or is asked for.";
 
-for (const command of [program, secrets, ...program.commands, ...secrets.commands]) {
-  command.configureOutput({
-    outputError: (text, write) => write(withoutValues(text).replace(/^error: /, "causeway: ")),
-  });
+for (const command of [secrets, ...secrets.commands]) command.configureOutput({ outputError: silent });
+for (const command of [program, ...program.commands.filter((command) => command !== secrets)]) {
+  command.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "causeway: ")) });
 }
 
 try {
@@ -93,7 +95,10 @@ try {
   if (error instanceof CommanderError) {
     // Help was asked for, or commander has said what is wrong.
     process.exitCode = error.exitCode === 0 || error.code === "commander.help" ? 0 : exitCodeNotDone;
-    if (process.exitCode !== 0) process.stderr.write("npx causeway --help shows what there is.\n");
+    if (process.exitCode !== 0) {
+      if (process.argv[2] === secrets.name()) process.stderr.write(`causeway: ${complaintAboutSecrets}\n`);
+      process.stderr.write("npx causeway --help shows what there is.\n");
+    }
   } else {
     process.stderr.write(`causeway: ${errorSentence(error)}\n`);
     if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);

@@ -67,9 +67,9 @@ async function askForPair(): Promise<unknown> {
     prompt.once("close", () => reject(new UsageProblem("Nothing was stored.")));
   });
   const ask = async (question: string, unseen: boolean) => {
-    process.stdout.write(question);
+    if (unseen) process.stdout.write(question);
     muted = unseen;
-    const answer = await Promise.race([prompt.question(""), givenUp]);
+    const answer = await Promise.race([prompt.question(unseen ? "" : question), givenUp]);
     if (unseen) process.stdout.write("\n");
     muted = false;
     return answer.trim();

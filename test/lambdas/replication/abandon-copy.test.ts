@@ -163,7 +163,10 @@ describe("the reason", () => {
     here.copy = copyOf({ plan: here.plan, lastError: { ...noted, executionArn: somebody } });
     expect(await here.abandon(map)).toMatchObject({ error: map.Error, cause: "x" });
     here.copy = copyOf({ plan: here.plan, lastError: noted });
-    expect(await here.abandon({ Error: "ProofFailed", Cause: "y" })).toMatchObject({ error: "ProofFailed", cause: "y" });
+    expect(await here.abandon({ Error: "ProofFailed", Cause: "y" })).toMatchObject({
+      error: "ProofFailed",
+      cause: "y",
+    });
   });
 
   it.each([

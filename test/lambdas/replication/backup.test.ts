@@ -1,3 +1,4 @@
+// The key of a copy in S3, whatever the names are made of; and the name of a scheduled run.
 // The key of a copy and the name of a scheduled run, for any file name and time.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";

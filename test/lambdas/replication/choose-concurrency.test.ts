@@ -1,3 +1,4 @@
+// How many parts are in flight: the climb on paths of several shapes, and the step back when a side asks for it.
 // How many parts are in flight, on paths of every shape.
 import { describe, expect, it } from "vitest";
 import { chooseConcurrency } from "../../../lambdas/replication/choose-concurrency.ts";

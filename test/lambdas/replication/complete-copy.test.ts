@@ -155,15 +155,19 @@ describe("a completion", () => {
 describe("an answer to a completion that", () => {
   const answers = (name: ErrorName) => new CausewayError(name, "said the target");
 
-  it.each<ErrorName>(["TargetUnavailable", "TargetExists", "UploadLost", "TargetRefused", "PartDamaged", "PartsMissing"])(
-    "is %s, while the object is there all the same, is a completion",
-    async (name) => {
-      const { target, kept, complete } = await stage();
-      target.fail("complete", answers(name), { afterWork: true });
-      expect(await complete()).toMatchObject({ uploadMark: mark, checksum: nvmeOf(content) });
-      expect(kept).toHaveLength(1);
-    },
-  );
+  it.each<ErrorName>([
+    "TargetUnavailable",
+    "TargetExists",
+    "UploadLost",
+    "TargetRefused",
+    "PartDamaged",
+    "PartsMissing",
+  ])("is %s, while the object is there all the same, is a completion", async (name) => {
+    const { target, kept, complete } = await stage();
+    target.fail("complete", answers(name), { afterWork: true });
+    expect(await complete()).toMatchObject({ uploadMark: mark, checksum: nvmeOf(content) });
+    expect(kept).toHaveLength(1);
+  });
 
   it.each<[ErrorName, ErrorName]>([
     ["TargetUnavailable", "CompletionUnclear"],

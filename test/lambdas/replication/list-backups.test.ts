@@ -29,7 +29,11 @@ const backup = (backupId: string, more: Partial<SourceBackup> = {}): SourceBacku
 async function run(
   inventory: readonly SourceBackup[] | AsyncIterable<SourceBackup>,
   request: RunRequest = {},
-  options: { states?: Record<string, CopyState>; problems?: InstanceProblem[]; settings?: Partial<ListBackupsSettings> } = {},
+  options: {
+    states?: Record<string, CopyState>;
+    problems?: InstanceProblem[];
+    settings?: Partial<ListBackupsSettings>;
+  } = {},
 ) {
   const seen = {
     filters: [] as InventoryFilter[],
@@ -138,7 +142,12 @@ describe("the list of a run", () => {
     expect(seen.askedStates).toBe(4);
     const forced = await run(found, { force: true }, { states });
     expect(await forced.listing).toMatchObject({ copyCount: 4, alreadyCopiedCount: 0 });
-    expect(forced.seen.lines[0]?.lines).toMatchObject([{ force: true }, { force: true }, { force: true }, { force: true }]);
+    expect(forced.seen.lines[0]?.lines).toMatchObject([
+      { force: true },
+      { force: true },
+      { force: true },
+      { force: true },
+    ]);
   });
 
   it("names an instance that could not be listed, which fails the run, and lists the rest", async () => {
@@ -168,7 +177,12 @@ describe("what the inventory is asked for", () => {
 
   it("is the request's instances, window, types and methods", async () => {
     const window = { start: "2026-11-01T00:00:00+08:00", end: "2026-11-02T00:00:00Z" };
-    const { seen, listing } = await run([], { instanceIds: ["rm-9"], window, types: ["FullBackup"], methods: ["Logical"] });
+    const { seen, listing } = await run([], {
+      instanceIds: ["rm-9"],
+      window,
+      types: ["FullBackup"],
+      methods: ["Logical"],
+    });
     await listing;
     expect(seen.filters).toMatchObject([
       {
@@ -217,7 +231,10 @@ describe("a window with too many backups", () => {
 
   it("is refused with advice, for nothing may be left out in silence, and does not read on for ever", async () => {
     const { seen, listing } = await run(endless());
-    await expect(listing).rejects.toMatchObject({ name: "TooManyBackups", message: expect.stringContaining("narrower") });
+    await expect(listing).rejects.toMatchObject({
+      name: "TooManyBackups",
+      message: expect.stringContaining("narrower"),
+    });
     expect(seen.lines).toEqual([]);
     expect(seen.units).toEqual([]);
   });

@@ -6,7 +6,20 @@ import type { Claim, Copy, CopyPlan, CopyResult, SourceLink } from "../../../lam
 import { type PlanCopyPorts, type PlannedCopy, planAndReport } from "../../../lambdas/replication/plan-copy.ts";
 import { CausewayError } from "../../../lambdas/shared/errors.ts";
 import type { JobUnit } from "../../../lambdas/shared/jobs.ts";
-import { at, copyId, copyOf, crc64Of, key, listedBackup, me, now, runId, someBytes, somebody, sourceBackup } from "./copy-facts.ts";
+import {
+  at,
+  copyId,
+  copyOf,
+  crc64Of,
+  key,
+  listedBackup,
+  me,
+  now,
+  runId,
+  someBytes,
+  somebody,
+  sourceBackup,
+} from "./copy-facts.ts";
 import { MemorySource, silence } from "./memory-source.ts";
 import { MemoryTarget } from "./memory-target.ts";
 
@@ -199,7 +212,10 @@ describe("the rate of the source", () => {
       here.now += 1_000_000;
       return Readable.from([bytes.subarray(0, 10)], { objectMode: false });
     };
-    await expect(here.plan()).rejects.toMatchObject({ name: "TooSlowForPart", message: expect.stringMatching(/6291456/) });
+    await expect(here.plan()).rejects.toMatchObject({
+      name: "TooSlowForPart",
+      message: expect.stringMatching(/6291456/),
+    });
     expect(here.target.uploads.size).toBe(0);
   });
 
@@ -271,9 +287,24 @@ describe("a plan that was begun before", () => {
   });
 
   it.each<[string, (here: Awaited<ReturnType<typeof died>>) => void]>([
-    ["another ETag", ({ source }) => void (source.etag = '"memory-2"')],
-    ["another size", ({ source }) => void (source.content = content.subarray(1))],
-    ["another CRC", ({ source }) => void (source.content = Buffer.from(content).fill(0, 0, 1))],
+    [
+      "another ETag",
+      ({ source }) => {
+        source.etag = '"memory-2"';
+      },
+    ],
+    [
+      "another size",
+      ({ source }) => {
+        source.content = content.subarray(1);
+      },
+    ],
+    [
+      "another CRC",
+      ({ source }) => {
+        source.content = Buffer.from(content).fill(0, 0, 1);
+      },
+    ],
   ])("is begun anew when the source has %s, and the old upload is aborted", async (_, change) => {
     const here = await died();
     const old = here.copy?.plan?.uploadId ?? "";

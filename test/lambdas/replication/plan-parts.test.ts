@@ -1,3 +1,4 @@
+// The cut of an object into parts and batches, at and around every limit of the target.
 // The cut of an object into parts, ranges and batches, within any target's limits.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";

@@ -87,7 +87,12 @@ describe("a receipt", () => {
   });
 
   it("passes through its schema and through JSON without a change, and keeps its digest", () => {
-    const signature = { keyId: "k", algorithm: "ECDSA_SHA_256", sha256: receiptDigest(receipt).toString("hex"), value: "s" };
+    const signature = {
+      keyId: "k",
+      algorithm: "ECDSA_SHA_256",
+      sha256: receiptDigest(receipt).toString("hex"),
+      value: "s",
+    };
     const read = signedReceiptSchema.parse(JSON.parse(JSON.stringify({ receipt, signature })));
     expect(read.receipt).toEqual(receipt);
     expect(receiptDigest(read.receipt).toString("hex")).toBe(signature.sha256);

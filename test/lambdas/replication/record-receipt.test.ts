@@ -102,7 +102,11 @@ describe("a receipt", () => {
     expect(await record()).toEqual(result);
     expect(here.receipts.size).toBe(1);
     const [text] = here.receipts.values();
-    expect(result.receiptSha256).toBe(createHash("sha256").update(text ?? "").digest("hex"));
+    expect(result.receiptSha256).toBe(
+      createHash("sha256")
+        .update(text ?? "")
+        .digest("hex"),
+    );
     expect(here.copy?.state).toBe("verified");
   });
 

@@ -65,11 +65,36 @@ describe("a link that expired", () => {
   });
 
   it.each<[string, (source: MemorySource) => void]>([
-    ["another size", (source) => void (source.content = content.subarray(1))],
-    ["another ETag", (source) => void (source.etag = '"memory-2"')],
-    ["no ETag any more", (source) => void (source.etag = null)],
-    ["other bytes, by their CRC", (source) => void (source.content = Buffer.from(content).fill(0, 0, 1))],
-    ["no CRC any more", (source) => void (source.statesCrc = false)],
+    [
+      "another size",
+      (source) => {
+        source.content = content.subarray(1);
+      },
+    ],
+    [
+      "another ETag",
+      (source) => {
+        source.etag = '"memory-2"';
+      },
+    ],
+    [
+      "no ETag any more",
+      (source) => {
+        source.etag = null;
+      },
+    ],
+    [
+      "other bytes, by their CRC",
+      (source) => {
+        source.content = Buffer.from(content).fill(0, 0, 1);
+      },
+    ],
+    [
+      "no CRC any more",
+      (source) => {
+        source.statesCrc = false;
+      },
+    ],
   ])("is refused when the new address leads to %s, and the reason is noted", async (_, change) => {
     const here = stage();
     change(here.source);

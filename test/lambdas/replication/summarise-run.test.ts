@@ -27,7 +27,11 @@ describe("the summary of a run", () => {
     ["one refused", ["verified", "refused"], "succeeded-with-warnings"],
     ["one failed", ["verified", "refused", "failed"], "failed"],
   ])("of %s", (_, given, state) => {
-    const summary = summariseRun(runId, given.map((outcome, index) => unit(outcome, index)), null);
+    const summary = summariseRun(
+      runId,
+      given.map((outcome, index) => unit(outcome, index)),
+      null,
+    );
     expect(summary.state).toBe(state);
     if (given.length === 0) expect(summary.sentence).toBe("No backup in the window.");
     for (const outcome of given) expect(summary.sentence).toContain(`1 ${outcome}`);

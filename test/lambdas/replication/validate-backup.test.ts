@@ -1,3 +1,4 @@
+// The verdict on each kind of backup, and its reason in words.
 // Which backups are copied, and the reason for each that is not.
 import { describe, expect, it } from "vitest";
 import type { SourceBackup } from "../../../lambdas/replication/backup.ts";

@@ -1,3 +1,4 @@
+// A job as a person sees it, summed from the workers' absolute numbers.
 // The sum of a job's workers, as a person sees it.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
