@@ -80,6 +80,8 @@ function firstOf(error: Error): unknown {
 }
 
 function endedWithStop(text: string): string {
+  // What the SDK makes of an answer without a body, such as that to a HEAD.
+  if (text === "UnknownError") return "it gives no reason.";
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 

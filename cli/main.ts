@@ -5,10 +5,9 @@ import { Command, CommanderError, Option } from "commander";
 import { errorSentence } from "./error-sentence.ts";
 import { connectToLocalCloud } from "./local-connection.ts";
 import { stateFolder } from "./project-folder.ts";
-import { setAliyunSecret } from "./set-secret.ts";
 import { knownStages } from "./stage-files.ts";
 import { UsageProblem } from "./usage-problem.ts";
-import { type VerifyTarget, verifyReceipt } from "./verify-receipt.ts";
+import type { VerifyTarget } from "./verify-receipt.ts";
 
 interface StageOptions {
   readonly stage: string;
@@ -52,7 +51,10 @@ stageOptions(secrets.command("set"))
   .action(async (name: string, options: StageOptions) => {
     // What was typed in its place may be a key: it is not repeated.
     if (name !== "aliyun") throw new UsageProblem("There is no secret of this name; there is: aliyun.");
-    await setAliyunSecret(connect(options));
+    const target = connect(options);
+    // Each command loads what it needs: the vendors' SDKs take longer to load than most commands to run.
+    const { setAliyunSecret } = await import("./set-secret.ts");
+    await setAliyunSecret(target);
   });
 
 stageOptions(program.command("verify"))
@@ -64,7 +66,9 @@ stageOptions(program.command("verify"))
       "1: something differs, 2: it could not be checked",
   )
   .action(async (receipt: string, options: StageOptions & { readData: boolean; json: boolean }) => {
-    const verdict = await verifyReceipt(receipt, { ...connect(options), readData: options.readData });
+    const target = connect(options);
+    const { verifyReceipt } = await import("./verify-receipt.ts");
+    const verdict = await verifyReceipt(receipt, { ...target, readData: options.readData });
     process.stdout.write(options.json ? `${JSON.stringify(verdict, null, 2)}\n` : `${verdict.lines.join("\n")}\n`);
     if (!verdict.holds) process.exitCode = exitCodeDifferent;
   });

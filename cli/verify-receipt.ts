@@ -5,7 +5,7 @@ import { GetPublicKeyCommand, type GetPublicKeyCommandOutput, KMSClient } from "
 import { GetObjectCommand, HeadObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { crc64Nvme, crc64Xz } from "../lambdas/replication/checksums/crc64.ts";
 import { createPartChecksums, type PartChecksums } from "../lambdas/replication/checksums/part-checksums.ts";
-import type { BackupInventory, LocatedBackup } from "../lambdas/replication/inventories/inventory.ts";
+import type { LocatedBackup } from "../lambdas/replication/inventories/inventory.ts";
 import {
   canonicalJson,
   type Receipt,
@@ -15,7 +15,6 @@ import {
 } from "../lambdas/replication/receipt.ts";
 import { sources } from "../lambdas/replication/sources/index.ts";
 import { CausewayError, messageOf } from "../lambdas/shared/errors.ts";
-import { connectInventory } from "./connect-inventory.ts";
 import type { AliyunSettings } from "./stage-files.ts";
 import { UsageProblem } from "./usage-problem.ts";
 
@@ -200,7 +199,9 @@ async function checkSource(receipt: Receipt, options: VerifyOptions): Promise<Ch
   const { source } = receipt;
   let located: LocatedBackup;
   try {
-    const inventory: BackupInventory = connectInventory(options.stage, options.aliyun);
+    // Aliyun's SDK is slow to load: not before it is needed.
+    const { connectInventory } = await import("./connect-inventory.ts");
+    const inventory = connectInventory(options.stage, options.aliyun);
     located = await inventory.locate(source);
   } catch (error) {
     // Aliyun deletes backups after their retention: the copy outlives them, and that is its purpose.

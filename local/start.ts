@@ -1,7 +1,6 @@
 // `npm start`: the whole of Causeway on this machine. Synthesises the app, boots the local cloud from its templates, lets
 // the sample backups cross, shows the proofs, and stays up.
 import { callersFolder, parseStartOptions } from "./start/options.ts";
-import { runLocally } from "./start/run-locally.ts";
 import { sentenceOf } from "./start/sentence-error.ts";
 
 const options = parseStartOptions(process.argv.slice(2), callersFolder(process.env, process.cwd()));
@@ -15,7 +14,11 @@ function fail(error: unknown): never {
 // A full disk is met wherever something writes. What is on the disk is whole at any instant, so the end may be sudden.
 process.on("uncaughtException", fail);
 try {
-  process.exitCode = await runLocally(options);
+  // A wrong option or file is told at once; the local cloud takes its time to load.
+  const { lookFirst } = await import("./start/look-first.ts");
+  const ground = await lookFirst(options);
+  const { runLocally } = await import("./start/run-locally.ts");
+  process.exitCode = await runLocally(options, ground);
 } catch (error) {
   fail(error);
 }

@@ -1,4 +1,5 @@
 // How fast one connection to the source is, from the first few mebibytes.
+import { CausewayError, messageOf } from "../shared/errors.ts";
 import type { RangedSource, SourceFacts } from "./sources/source.ts";
 
 /** Enough for TCP to get going, little enough not to matter on any bill. */
@@ -25,6 +26,9 @@ export async function probeRate(
       bytes += chunk.length;
       if (now() - startedAt >= longestProbeMilliseconds) break;
     }
+  } catch (error) {
+    if (error instanceof CausewayError) throw error;
+    throw new CausewayError("SourceUnavailable", `The source broke off: ${messageOf(error)}`, { cause: error });
   } finally {
     stream.destroy();
   }

@@ -1,4 +1,4 @@
-// What `npm start` does, in order: look before leaping, synthesise, boot, register backups, run, show, stay.
+// What `npm start` does, in order: synthesise, boot, register backups, run, show, stay.
 import path from "node:path";
 import { LiveScreen } from "../../cli/live-screen.ts";
 import { writeConnection } from "../../cli/local-connection.ts";
@@ -6,10 +6,9 @@ import { humanBytes } from "../../cli/render-run.ts";
 import type { LocalCloud } from "../cloud.ts";
 import { bootCloud } from "../cloud.ts";
 import { Faults } from "../rig/faults.ts";
-import { checkBackupFile } from "../samples/register-file.ts";
-import { type AliyunPorts, chooseAliyunPorts, rememberAliyunPorts } from "./choose-ports.ts";
-import { claimState } from "./claim-state.ts";
+import { rememberAliyunPorts } from "./choose-ports.ts";
 import { describeRule } from "./describe-faults.ts";
+import type { Ground } from "./look-first.ts";
 import type { StartOptions } from "./options.ts";
 import { prepareBackups, putSecret } from "./prepare-backups.ts";
 import { connectionOf, portsOf, showCloud } from "./show-cloud.ts";
@@ -25,29 +24,25 @@ const mostNotices = 20;
 const exitCodeInterrupted = 130;
 
 /** Returns the exit code: 0 when all went well or it was told to stop, 1 when a run failed, 130 for `--once` cut off. */
-export async function runLocally(options: StartOptions): Promise<number> {
+export async function runLocally(options: StartOptions, ground: Ground): Promise<number> {
   const screen = new LiveScreen(process.stdout);
   const stop = listenForStop();
   // However it ends, the terminal gets its cursor back.
   process.once("exit", () => screen.clear());
-  let letGo: (() => void) | undefined;
   try {
-    for (const file of options.backups) await checkBackupFile(file);
-    letGo = claimState(options.stateDirectory);
-    const aliyunPorts = await chooseAliyunPorts(options.port, options.stateDirectory);
-    return await bootAndRun(options, aliyunPorts, screen, stop);
+    return await bootAndRun(options, ground, screen, stop);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     return options.once ? exitCodeInterrupted : 0;
   } finally {
     screen.clear();
-    letGo?.();
+    ground.letGo();
   }
 }
 
 async function bootAndRun(
   options: StartOptions,
-  aliyunPorts: AliyunPorts | undefined,
+  { aliyunPorts }: Ground,
   screen: LiveScreen,
   stop: Stop,
 ): Promise<number> {
@@ -55,9 +50,9 @@ async function bootAndRun(
   const notice = limitedNotice(screen);
   screen.say("Causeway, on this machine alone: no account, no Docker, no network.");
   const assemblyDirectory = path.join(stateDirectory, "cdk.out");
-  await step(screen, "synthesised the app", () => synthesise(assemblyDirectory, stop.signal));
+  await step(screen, ["synthesising", "synthesised", "the app"], () => synthesise(assemblyDirectory, stop.signal));
   const faults = makeFaults(options.faultSeed, screen);
-  const cloud = await step(screen, "booted the local cloud from its templates", () =>
+  const cloud = await step(screen, ["booting", "booted", "the local cloud from its templates"], () =>
     bootCloud({
       assemblyDirectory,
       stateDirectory,
@@ -75,9 +70,8 @@ async function bootAndRun(
     rememberAliyunPorts(stateDirectory, portsOf(cloud));
     showCloud(screen, cloud, stateDirectory);
     for (const sentence of cloud.unknown) notice(sentence);
-    await step(screen, `prepared sample backups, the large one of ${humanBytes(options.sizeBytes)}`, () =>
-      stop.unlessStopped(prepareBackups(cloud, options)),
-    );
+    const samples = `sample backups, the large one of ${humanBytes(options.sizeBytes)}`;
+    await step(screen, ["preparing", "prepared", samples], () => stop.unlessStopped(prepareBackups(cloud, options)));
     await putSecret(cloud);
     const code = await showRuns(screen, cloud, options, stop);
     if (options.once) return code;
@@ -110,13 +104,17 @@ function limitedNotice(screen: LiveScreen): (sentence: string) => void {
 }
 
 /** Shown while it works and, with its time, when it is done. */
-async function step<Result>(screen: LiveScreen, what: string, work: () => Promise<Result>): Promise<Result> {
+async function step<Result>(
+  screen: LiveScreen,
+  [doing, done, what]: readonly [string, string, string],
+  work: () => Promise<Result>,
+): Promise<Result> {
   const startedAt = performance.now();
-  screen.draw([`  … ${what}`]);
+  screen.draw([`  ${doing} ${what} …`]);
   try {
     const result = await work();
     screen.clear();
-    screen.say(`  ${what} (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
+    screen.say(`  ${done} ${what} (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
     return result;
   } finally {
     screen.clear();

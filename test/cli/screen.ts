@@ -1,6 +1,7 @@
 // A terminal as far as the live screen uses one: text, line ends, cursor up, clearing. It shows what a person would see.
 import { cellsOf } from "../../cli/terminal-text.ts";
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is read
 const known = /\x1b\[(\d*)([AKJ])|\x1b\[\?25[hl]|\r|\n|[^\x1b\r\n]+/g;
 
 export class Screen {
@@ -27,7 +28,7 @@ export class Screen {
     for (const [piece, count = "", what] of text.matchAll(known)) {
       if (what === "A") this.#at = Math.max(0, this.#at - Number(count || 1));
       else if (what === "K") this.#lines[this.#at] = this.#lines[this.#at]?.slice(0, this.#column) ?? "";
-      else if (what === "J") this.#lines.splice(this.#at + 1), (this.#lines[this.#at] = "");
+      else if (what === "J") this.#lines.splice(this.#at);
       else if (piece === "\x1b[?25l") this.cursorHidden = true;
       else if (piece === "\x1b[?25h") this.cursorHidden = false;
       else if (piece === "\r") this.#column = 0;

@@ -13,7 +13,6 @@ describe("cells", () => {
   it("are two for a Chinese letter, a full-width bracket or an emoji, and none for a combining mark", () => {
     expect(cellsOf("abc")).toBe(3);
     expect(cellsOf("备份（主）")).toBe(10);
-    expect(cellsOf("🗄".normalize())).toBeGreaterThanOrEqual(1);
     expect(cellsOf("🚚")).toBe(2);
     expect(cellsOf("e\u0301")).toBe(1);
   });
@@ -22,9 +21,6 @@ describe("cells", () => {
 describe("a text that is too long", () => {
   it("loses its end, or its middle where the end tells most", () => {
     expect(clip("hins58123442_data.xb", 8)).toBe("hins581…");
-    expect(shortenMiddle("hins58123442_data_20261120.sql.gz", 16)).toBe(
-      "hins581….sql.gz".length === 15 ? shortenMiddle("hins58123442_data_20261120.sql.gz", 16) : "",
-    );
     expect(shortenMiddle("hins58123442_data_20261120.sql.gz", 16)).toMatch(/^hins58\w?…\w*\.sql\.gz$/);
     expect(shortenMiddle("short.xb", 16)).toBe("short.xb");
   });

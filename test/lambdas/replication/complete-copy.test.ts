@@ -184,6 +184,13 @@ describe("an answer to a completion that", () => {
     expect(target.objects.size).toBe(0);
   });
 
+  it("was unclear, while somebody else's object is there, is told as that", async () => {
+    const { target, complete } = await stage();
+    target.putObject(key, Buffer.from("theirs"), { copyId: null, uploadMark: null });
+    target.fail("complete", answers("TargetUnavailable"));
+    await expect(complete()).rejects.toMatchObject({ name: "TargetExists" });
+  });
+
   it("was unclear is tried again, and found done or done then", async () => {
     const { target, complete } = await stage();
     target.fail("complete", answers("TargetUnavailable"));

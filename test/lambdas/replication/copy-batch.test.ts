@@ -331,8 +331,9 @@ describe("an expired link", () => {
     const here = await stage();
     here.limit = 1;
     expiring(here, 6);
+    const openings = vi.spyOn(here.source, "beforeOpen");
     expect(await here.run()).toEqual({ state: "link-expired", copiedParts: 5, remainingParts: 6 });
-    expect(here.source.opened).toHaveLength(5);
+    expect(openings).toHaveBeenCalledTimes(6);
     here.source.beforeOpen = () => undefined;
     expect(await here.run()).toEqual({ state: "done", copiedParts: 6, remainingParts: 0 });
     expectHonest(here);
@@ -390,6 +391,28 @@ describe("the deadline", () => {
     expect(result.state).toBe("more");
     expect(result.copiedParts).toBe(2);
     expect(here.source.opened).toHaveLength(2);
+  });
+
+  it("keeps a slow line for so few parts that all of them end: with more, none would", async () => {
+    const here = await stage();
+    let now = 0;
+    here.limit = 1;
+    here.remainingMilliseconds = () => 10_000 + 60_000 - now;
+    // The first part of 4,000 bytes takes eight seconds; in the 52 that are left, six more can pass.
+    here.target.after = (operation, count) => {
+      if (operation !== "putPart" || count > 1) return;
+      now = 8000;
+      here.limit = 8;
+    };
+    let inFlight = 0;
+    here.target.before = async (operation, count) => {
+      if (operation !== "putPart" || count === 1) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      inFlight ||= here.target.mostPartsAtOnce;
+    };
+    await copyBatch(here.plan, address, whole, { ...here.ports, now: () => now });
+    expect(inFlight).toBe(6);
+    expectHonest(here);
   });
 
   it("that is there at once ends with nothing copied and nothing lost", async () => {

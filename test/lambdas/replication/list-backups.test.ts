@@ -239,8 +239,10 @@ describe("a window with too many backups", () => {
     expect(seen.units).toEqual([]);
   });
 
-  it("is taken up to ten thousand", async () => {
+  it("is taken up to ten thousand, and not one more", async () => {
     const { listing } = await run(just(10_000));
     expect(await listing).toMatchObject({ copyCount: 10_000 });
+    const { listing: larger } = await run(just(10_001));
+    await expect(larger).rejects.toMatchObject({ name: "TooManyBackups" });
   });
 });

@@ -75,8 +75,7 @@ export class MemoryTarget implements MultipartTarget {
     this.#partsNow += 1;
     this.mostPartsAtOnce = Math.max(this.mostPartsAtOnce, this.#partsNow);
     try {
-      const arrived = await this.#doing("putPart", () => receive(body, options.signal));
-      if (arrived.length !== bytes) throw new CausewayError("TargetUnavailable", "the body ended early");
+      const arrived = await this.#doing("putPart", () => receive(body, bytes, options.signal));
       const upload = this.#upload(ref);
       const kept = this.onTheWay(arrived, partNumber);
       const etag = `"${createHash("md5").update(kept).digest("hex")}"`;
@@ -170,16 +169,19 @@ export function checksumOf(bytes: Buffer): string {
   return crc64Nvme.format(running.digest());
 }
 
-/** All bytes of the body; gives up with the signal, as an HTTP client does. */
-function receive(body: Readable, signal: AbortSignal): Promise<Buffer> {
+/** All bytes that were announced; waits for them until the signal, as an HTTP server and its client do. */
+function receive(body: Readable, bytes: number, signal: AbortSignal): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
+    let arrived = 0;
     const giveUp = () => reject(Object.assign(new Error("The operation was aborted."), { name: "AbortError" }));
     if (signal.aborted) giveUp();
     signal.addEventListener("abort", giveUp, { once: true });
-    body.on("data", (chunk: Buffer) => chunks.push(Buffer.from(chunk)));
-    body.once("end", () => resolve(Buffer.concat(chunks)));
-    // Whoever broke the stream off says why by the signal; a client only sees that nothing comes any more.
+    body.on("data", (chunk: Buffer) => {
+      chunks.push(Buffer.from(chunk));
+      arrived += chunk.length;
+      if (arrived === bytes) resolve(Buffer.concat(chunks));
+    });
     body.resume();
   });
 }
