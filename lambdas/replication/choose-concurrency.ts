@@ -32,6 +32,7 @@ export function chooseConcurrency(options: ConcurrencyOptions): Concurrency {
   let settledRate = 0;
   let before: number | undefined;
   let resting = 0;
+  let throttledAt = Number.NEGATIVE_INFINITY;
   /** The first window after a change is not judged: connections are still being opened. The very first begins with a byte. */
   let fresh = false;
 
@@ -73,6 +74,9 @@ export function chooseConcurrency(options: ConcurrencyOptions): Concurrency {
       bytesAtWindowStart = bytesInAll;
     },
     throttled(nowMilliseconds) {
+      // All parts in flight meet the same refusal: it is one sign, not as many as there are parts.
+      if (nowMilliseconds - throttledAt < windowMilliseconds) return;
+      throttledAt = nowMilliseconds;
       level = Math.max(1, Math.floor(level / 2));
       before = undefined;
       resting = restWindows;

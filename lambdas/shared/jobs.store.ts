@@ -9,6 +9,7 @@ import {
 import { CausewayError } from "./errors.ts";
 import type { Job, JobUnit, JobView, WorkerProgress } from "./jobs.ts";
 import { viewJob } from "./jobs.ts";
+import { pause } from "./retry.ts";
 
 /** Above what one run may find: 10,000 backups to copy and as many again that are refused or copied already. */
 const mostUnits = 30_000;
@@ -16,7 +17,9 @@ const mostUnits = 30_000;
 const mostProgressItems = 50_000;
 /** BatchWriteItem takes this many. */
 const itemsPerBatchWrite = 25;
-const mostBatchRounds = 10;
+const mostBatchRounds = 8;
+/** Doubled each time: 6 s in all before it is given up. */
+const firstPauseMilliseconds = 50;
 
 export class JobsStore {
   readonly #client: DynamoDBDocumentClient;
@@ -44,6 +47,7 @@ export class JobsStore {
         if (round >= mostBatchRounds) throw new CausewayError("AwsUnavailable", "DynamoDB kept back items of a batch.");
         const answer = await this.#client.send(new BatchWriteCommand({ RequestItems: { [this.#table]: writes } }));
         writes = (answer.UnprocessedItems?.[this.#table] ?? []) as typeof writes;
+        if (writes.length > 0) await pause(firstPauseMilliseconds * 2 ** round);
       }
     }
   }

@@ -34,6 +34,8 @@ const uploadMarkMetadata = "causeway-upload";
 /** The SDK's default of 50 connections would hold back a Lambda that found more to be worth it. */
 const mostPartsAtOnce = 128;
 
+const silent = () => undefined;
+
 /**
  * A part's body is a stream: the SDK cannot send it twice, so it must not try. WHEN_REQUIRED keeps it from framing the
  * stream as aws-chunked and from hashing it once more.
@@ -45,6 +47,8 @@ const partClientSettings = {
   // With the header, the SDK opens a new connection for every part and waits for a go-ahead on it: a round trip, and
   // over TLS a handshake, that a part does not repay.
   expectContinueHeader: false,
+  // The SDK warns of every stream that it cannot send twice, in a line that no log search finds; we say it ourselves.
+  logger: { trace: silent, debug: silent, info: silent, warn: silent, error: silent },
   requestHandler: { httpAgent: { maxSockets: mostPartsAtOnce }, httpsAgent: { maxSockets: mostPartsAtOnce } },
 } as const;
 

@@ -35,7 +35,13 @@ describe("the number of parts in flight", () => {
     const chooser = chooseConcurrency({ most: 64 });
     chooser.throttled(0);
     expect(chooser.limit()).toBe(8);
-    for (let times = 0; times < 10; times += 1) chooser.throttled(times);
+    for (let times = 1; times < 10; times += 1) chooser.throttled(times * 1000);
     expect(chooser.limit()).toBe(1);
+  });
+
+  it("is halved once by a burst that hits every part in flight", () => {
+    const chooser = chooseConcurrency({ most: 64 });
+    for (let part = 0; part < 16; part += 1) chooser.throttled(100 + part);
+    expect(chooser.limit()).toBe(8);
   });
 });

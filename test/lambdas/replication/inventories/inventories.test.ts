@@ -1,28 +1,24 @@
 // What every inventory must do, run over the registry: every backup once and with its facts, a fresh address, named errors.
-import { inspect } from "node:util";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { SourceBackup } from "../../../../lambdas/replication/backup.ts";
 import { inventories } from "../../../../lambdas/replication/inventories/index.ts";
-import type { InstanceProblem, InventoryFilter } from "../../../../lambdas/replication/inventories/inventory.ts";
-import { CausewayError } from "../../../../lambdas/shared/errors.ts";
-import type { NewBackup } from "../../../../local/aliyun-rds/catalogue.ts";
+import type { InstanceProblem } from "../../../../lambdas/replication/inventories/inventory.ts";
 import type { FaultEffect } from "../../../../local/rig/faults.ts";
 import { calmRandom } from "../calm-random.ts";
-import { collect, rejection } from "../outcomes.ts";
-import { firstKeys, type InventoryStage, inventoryStages } from "./inventory-stages.ts";
-
-const minute = 60_000;
-const day = 86_400_000;
-/** On the minute, an hour ago. */
-const noon = Math.floor(Date.now() / minute) * minute - 60 * minute;
-const instanceId = "rm-bp1mysql";
-const everything: InventoryFilter = {
-  instanceIds: [],
-  window: { startMilliseconds: noon - 30 * day, endMilliseconds: noon + minute },
-  types: [],
-  methods: [],
-  includeDeletedInstances: true,
-};
+import { rejection } from "../outcomes.ts";
+import {
+  add,
+  day,
+  failEverything,
+  failList,
+  idsOf,
+  instanceId,
+  list,
+  minute,
+  noon,
+  startInventory,
+} from "./inventory-listing.ts";
+import { inventoryStages } from "./inventory-stages.ts";
 
 beforeEach(calmRandom);
 
@@ -31,45 +27,8 @@ it("every inventory of the registry has a stage", () => {
 });
 
 describe.each(Object.keys(inventories))("the inventory %s", (name) => {
-  async function stage(): Promise<InventoryStage> {
-    const start = inventoryStages[name];
-    if (start === undefined) throw new Error(`there is no stage for the inventory ${name}`);
-    const here = await start();
-    here.addInstance({ instanceId, engine: "MySQL", engineVersion: "8.0" });
-    return here;
-  }
-
-  let backups = 0;
-  /** A backup of a few bytes; its id is returned. */
-  async function add(here: InventoryStage, more: Partial<NewBackup> = {}): Promise<string> {
-    backups += 1;
-    const backupId = String(321_000_000 + backups);
-    const startedAt = noon - backups * 1000;
-    const content = { bytes: Buffer.from(backupId) };
-    await here.addBackup({ instanceId, backupId, startedAt, content, ...more });
-    return backupId;
-  }
-
-  /** Fails when an instance could not be listed, unless the problems are asked for. */
-  async function list(
-    here: InventoryStage,
-    filter: Partial<InventoryFilter> = {},
-    problems?: InstanceProblem[],
-  ): Promise<SourceBackup[]> {
-    const met: InstanceProblem[] = problems ?? [];
-    const found = await collect(here.inventory.list({ ...everything, ...filter }, (problem) => met.push(problem)));
-    if (problems === undefined) expect(met).toEqual([]);
-    return found;
-  }
-
-  const idsOf = (found: readonly SourceBackup[]) => found.map(({ backupId }) => backupId).sort();
-  const failList = (here: InventoryStage, effect: FaultEffect, times = 1) =>
-    here.faults.add({ service: here.service, operation: here.listOperation, effect, times });
-  const failEverything = (here: InventoryStage, effect: FaultEffect) =>
-    here.faults.add({ service: here.service, effect, times: 1000 });
-
   it("tells all that is known of a backup, and hands out no address in the list", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     await here.addBackup({
       instanceId,
       backupId: "321020562",
@@ -110,7 +69,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
   });
 
   it("tells what speaks against copying", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     const ids = {
       failed: await add(here, { backupStatus: "Failed" }),
       unavailable: await add(here, { isAvail: 0 }),
@@ -131,14 +90,14 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
   });
 
   it("brings every page, each backup once", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     const ids: string[] = [];
     for (let count = 0; count < 230; count += 1) ids.push(await add(here, { checksum: "empty" }));
     expect(idsOf(await list(here))).toEqual(ids.sort());
   });
 
   it("asks for long windows in slices, and misses nothing at their seams", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     const ids: string[] = [];
     for (let hours = 0; hours < 29 * 24; hours += 12)
       ids.push(await add(here, { startedAt: noon - hours * 3_600_000 }));
@@ -148,7 +107,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
   });
 
   it("keeps to the window, to the minute, its last one included", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     const at = (milliseconds: number) => add(here, { startedAt: milliseconds });
     const window = { startMilliseconds: noon - 10 * minute, endMilliseconds: noon - 5 * minute + 20_000 };
     await at(noon - 11 * minute);
@@ -159,7 +118,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
   });
 
   it("filters by instance, type and method", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     here.addInstance({ instanceId: "rm-bp2pg", engine: "PostgreSQL", engineVersion: "16" });
     const full = await add(here);
     const incremental = await add(here, { backupType: "IncrementalBackup" });
@@ -174,7 +133,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
   });
 
   it("finds the backups of deleted instances, where they are wanted", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     here.addInstance({ instanceId: "rm-gone", engine: "MySQL", engineVersion: "5.7", deleted: true });
     const present = await add(here);
     const left = await add(here, { instanceId: "rm-gone" });
@@ -191,7 +150,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
   });
 
   it("hands out a fresh address that works, with the facts of now and its expiry", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     const backupId = await add(here, { fileName: "a b.xb" });
     const [listed] = await list(here);
     const located = await here.inventory.locate({
@@ -207,7 +166,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
   });
 
   it("hands out an address for a backup of a deleted instance", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     here.addInstance({ instanceId: "rm-gone", engine: "MySQL", engineVersion: "5.7", deleted: true });
     const backupId = await add(here, { instanceId: "rm-gone", startedAt: noon - 20 * day });
     await add(here, { instanceId: "rm-gone", startedAt: noon - 20 * day + 1000 });
@@ -221,7 +180,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
   });
 
   it("says by name when a backup is gone, or has nothing to download", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     const ref = { instanceId, instanceDeleted: false, startedAt: new Date(noon).toISOString() };
     const snapshot = await add(here, { backupMethod: "Snapshot" });
     const notCopyable = { name: "BackupNotCopyable" };
@@ -241,7 +200,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
     ["an answer lost after the work", { kind: "reset-after-work" }],
     ["a nonce that was used", { kind: "error", status: 400, code: "SignatureNonceUsed" }],
   ])("survives %s", async (_, effect) => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     const backupId = await add(here);
     failList(here, effect, 2);
     expect(idsOf(await list(here, { instanceIds: [instanceId], includeDeletedInstances: false }))).toContain(backupId);
@@ -254,7 +213,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
     ["an HTML error page", { kind: "error", status: 502, code: "Html" }, "SourceUnavailable"],
     ["resets", { kind: "reset" }, "SourceUnavailable"],
   ])("gives up on %s that never ends, by a name that a workflow may retry", async (_, effect, errorName) => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     failEverything(here, effect);
     const error = await rejection(list(here));
     expect(error).toMatchObject({ name: errorName, retryable: true });
@@ -262,7 +221,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
   });
 
   it("tells a refusal at once, with the vendor's code", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     failEverything(here, { kind: "error", status: 403, code: "Forbidden.RAM" });
     const refused = { name: "SourceRefused", retryable: false, message: expect.stringContaining("Forbidden.RAM") };
     await expect(list(here)).rejects.toMatchObject(refused);
@@ -270,7 +229,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
   });
 
   it("lists the other instances when one cannot be listed, and says which and why", async () => {
-    await using here = await stage();
+    await using here = await startInventory(name);
     here.addInstance({ instanceId: "rm-bp2pg", engine: "PostgreSQL", engineVersion: "16" });
     await add(here);
     const listed = await add(here, { instanceId: "rm-bp2pg" });
@@ -279,98 +238,5 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
     const problems: InstanceProblem[] = [];
     expect(idsOf(await list(here, {}, problems))).toEqual([listed]);
     expect(problems).toEqual([{ instanceId, reason: expect.stringContaining("Forbidden.RAM") }]);
-  });
-
-  describe("with its key pair", () => {
-    const next = { accessKeyId: "LTAInext", accessKeySecret: "the-next-secret" };
-
-    it("reads it once for many calls", async () => {
-      await using here = await stage();
-      await list(here);
-      await list(here);
-      expect(here.secretReads()).toBe(1);
-    });
-
-    it("goes on when it is rotated while running", async () => {
-      await using here = await stage();
-      const backupId = await add(here);
-      await list(here);
-      await here.keep(JSON.stringify(next));
-      here.issueKeys(next);
-      expect(idsOf(await list(here))).toEqual([backupId]);
-      expect(here.secretReads()).toBe(2);
-    });
-
-    it("goes on when only the secret half changed", async () => {
-      await using here = await stage();
-      const backupId = await add(here);
-      await list(here);
-      const renewed = { ...firstKeys, accessKeySecret: "another-secret" };
-      await here.keep(JSON.stringify(renewed));
-      here.issueKeys(renewed);
-      expect(idsOf(await list(here))).toEqual([backupId]);
-    });
-
-    it("says that the vendor refused it, and reads it once more but not again and again", async () => {
-      await using here = await stage();
-      here.issueKeys(next);
-      await expect(list(here)).rejects.toMatchObject({ name: "SourceRefused", retryable: false });
-      expect(here.secretReads()).toBe(2);
-    });
-
-    it.each([
-      ["is not there", null],
-      ["is no JSON", "LTAI:the-secret-half"],
-      ["lacks a half", JSON.stringify({ accessKeyId: "LTAI" })],
-      ["has an empty half", JSON.stringify({ accessKeyId: "LTAI", accessKeySecret: "" })],
-    ])("says what to do when it %s, without repeating it", async (_, secret) => {
-      await using here = await stage();
-      await here.keep(secret);
-      const error = await rejection(list(here));
-      expect(error).toMatchObject({ name: "SecretMissing", retryable: false });
-      expect(error.message).toContain("causeway secrets set aliyun");
-      expect(error.message).not.toContain("the-secret-half");
-    });
-
-    it("blames the place where it is kept when that place fails, and not the vendor", async () => {
-      await using here = await stage();
-      const failSecret = (effect: FaultEffect, times: number) =>
-        here.secretFaults.add({ service: "secretsmanager", effect, times });
-      failSecret({ kind: "throttle" }, 2);
-      await list(here);
-      await here.keep(JSON.stringify(next));
-      here.issueKeys(next);
-      failSecret({ kind: "error", status: 500, code: "InternalServiceError" }, 1000);
-      await expect(list(here)).rejects.toMatchObject({ name: "AwsUnavailable", retryable: true });
-      here.secretFaults.clear();
-      failSecret({ kind: "error", status: 400, code: "AccessDeniedException" }, 1000);
-      await expect(list(here)).rejects.toMatchObject({ name: "AwsRefused", retryable: false });
-    });
-
-    it("puts neither half into any error", async () => {
-      await using here = await stage();
-      const errors: Error[] = [];
-      const effects: readonly FaultEffect[] = [
-        { kind: "error", status: 403, code: "Forbidden.RAM" },
-        { kind: "error", status: 400, code: "SignatureDoesNotMatch" },
-        { kind: "error", status: 502, code: "Html" },
-        { kind: "throttle" },
-        { kind: "reset" },
-      ];
-      for (const effect of effects) {
-        failEverything(here, effect);
-        errors.push(await rejection(list(here)));
-        here.faults.clear();
-      }
-      here.issueKeys(next);
-      errors.push(await rejection(list(here)));
-      for (const error of errors) {
-        expect(error).toBeInstanceOf(CausewayError);
-        const shown = [error.message, error.stack, JSON.stringify(error)].join("\n");
-        expect(shown).not.toContain(firstKeys.accessKeyId);
-        // The secret half is nowhere, the causes included.
-        expect(shown + inspect(error, { depth: 12, showHidden: true })).not.toContain(firstKeys.accessKeySecret);
-      }
-    });
   });
 });
