@@ -69,6 +69,8 @@ describe("the import table", () => {
     ["a room's config must not import anything of ours", "lambdas/relay/config.ts", 'import type { A } from "./a.ts";'],
     ["shared must not know a room", "lambdas/shared/a.ts", 'import type { B } from "../relay/b.ts";'],
     ["local must not import a Lambda's source", "local/s3/a.ts", 'import { b } from "../../lambdas/shared/errors.ts";'],
+    ["local must not import the command line", "local/s3/a.ts", 'import { b } from "../../cli/b.ts";'],
+    ["npm start must not import lib", "local/start/a.ts", 'import { b } from "../../lib/b.ts";'],
     ["local must not import types of lib", "local/s3/a.ts", 'import type { B } from "../../lib/config.ts";'],
     ["local must not import lib later on", "local/s3/a.ts", 'const lib = await import("../../lib/config.ts");'],
     ["the command line must not run an entry", "cli/a.ts", 'import { b } from "../lambdas/replication/b.lambda.ts";'],

@@ -25,6 +25,7 @@ type Kind =
   | "adapter"
   | "cli"
   | "local"
+  | "start"
   | "bench"
   | "scripts"
   | "test";
@@ -133,10 +134,13 @@ export const importTable: Readonly<Record<Kind, Row>> = {
       "(docs/decisions/0001), and never an entry, lib or local.",
   },
   local: {
-    ours: (target, _imported, own) =>
-      isOneOf(target, "local", "scripts") || (target.kind === "cli" && own.kind === "local"),
+    ours: (target) => isOneOf(target, "local", "scripts"),
+    sentence: "the local cloud boots from cdk.out: it imports no source of lambdas/, lib/, bin/ or cli/.",
+  },
+  start: {
+    ours: (target) => isOneOf(target, "start", "local", "scripts", "cli"),
     sentence:
-      "the local cloud boots from cdk.out: it imports no source of lambdas/, lib/ or bin/; only its start shows runs by cli/.",
+      "npm start boots the local cloud and shows its runs as the command line does: it imports local/ and cli/.",
   },
   scripts: {
     ours: (target) => isOneOf(target, "scripts", "lib"),
@@ -183,6 +187,7 @@ export function mapPlaces(files: readonly SourceFile[]): PlaceOf {
     if (top === "lambdas") return placeInLambdas(rest, isPort);
     const others: readonly Kind[] = ["bin", "lib", "cli", "local", "bench", "scripts", "test"];
     const kind = others.find((known) => known === top);
+    if (kind === "local" && /^start(\.ts|\/)/.test(rest.join("/"))) return { kind: "start" };
     return kind && { kind };
   };
 }
