@@ -92,12 +92,15 @@ export class Workflow extends Construct {
     acknowledgeWildcards(this.role, [
       { resource: "*", reason: "X-Ray's and CloudWatch's log delivery actions, which know no resources." },
     ]);
-    new FailureAlarm(this, "FailureAlarm", {
-      metric: this.stateMachine.metricFailed({ period: failurePeriod }),
+    // Step Functions counts a run that passed its time limit apart; one that was stopped by hand is no failure.
+    const alarm = {
       title: `${basename(props.definition, ".asl.json")} fails`,
       impactOfFailure: props.impactOfFailure,
       topic: props.alarmTopic,
-    });
+    };
+    const every = { period: failurePeriod };
+    new FailureAlarm(this, "FailureAlarm", { ...alarm, metric: this.stateMachine.metricFailed(every) });
+    new FailureAlarm(this, "TimeoutAlarm", { ...alarm, metric: this.stateMachine.metricTimedOut(every) });
   }
 
   get arn(): string {

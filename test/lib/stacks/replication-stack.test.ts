@@ -142,8 +142,8 @@ describe("an alarm", () => {
     (resource) => resource.Properties as { AlarmDescription: string; Dimensions: object[]; AlarmActions: object[] },
   );
 
-  it("watches every function, the workflow and the missed runs", () => {
-    expect(alarms).toHaveLength(functionIds.length + 2);
+  it("watches every function, the workflow that fails or times out, and the missed runs", () => {
+    expect(alarms).toHaveLength(functionIds.length + 3);
     for (const constructId of functionIds) {
       const { id } = functionOf(replication, constructId);
       const own = alarms.filter(({ Dimensions }) => JSON.stringify(Dimensions).includes(`"${id}"`));
