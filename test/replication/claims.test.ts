@@ -1,5 +1,5 @@
 // Who may work on a copy: two runs at once, owners that died, restarts of the whole cloud in the middle.
-import { ListObjectVersionsCommand } from "@aws-sdk/client-s3";
+import { ListObjectVersionsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { RedriveExecutionCommand, StopExecutionCommand } from "@aws-sdk/client-sfn";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { seededContent } from "../../local/aliyun-rds/seeded-content.ts";
@@ -72,6 +72,19 @@ describe("a claim", () => {
     await rig.expectCopied(backup, bytes);
     const sentAgain = rig.cloud.aliyun.downloads.slice(before).reduce((sum, download) => sum + download.bytesSent, 0);
     expect(sentAgain).toBeLessThan(sizeBytes / 2);
+  });
+
+  it("is taken by a forced run, which replaces what somebody put at the key meanwhile", async () => {
+    const backup = await rig.addBackup({ content });
+    const executionArn = await hangingRun();
+    await rig.states.send(new StopExecutionCommand({ executionArn }));
+    rig.faults.clear();
+    const Key = (await rig.copy(backup))?.key;
+    await rig.s3.send(new PutObjectCommand({ Bucket: rig.bucket, Key, Body: "theirs" }));
+    rig.clock.advance(21 * 60_000);
+    const run = await rig.run({ backupIds: [backup.backupId], force: true });
+    expect(run.status, run.cause).toBe("SUCCEEDED");
+    await rig.expectCopied(backup, bytes);
   });
 
   it("stays with a run that is redriven, which goes on where it was stopped", async () => {
