@@ -144,7 +144,7 @@ function readDistributedMap(file: string, stateName: string, state: JsonObject):
     throw new WorkflowDefinitionError(
       file,
       `the Distributed Map "${stateName}" needs a Label of at most ${mostLabelLetters} letters: ` +
-        "the right to stop and redrive its children is granted by it.",
+        "it stands in the ARNs of its children, and a generated one would change with every deployment.",
     );
   }
   return {
