@@ -2,34 +2,21 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as z from "zod";
-import { parseByteCount } from "./byte-count.ts";
+import { alerts } from "./settings/alerts.ts";
+import { console } from "./settings/console.ts";
+import { host, text, wholeNumber, yesOrNo } from "./settings/fields.ts";
+import { replication } from "./settings/replication.ts";
 
 const stagesFolder = resolve(import.meta.dirname, "../stages");
 
-/** Scheduler's limit is 50 characters, IANA's longest name has 32; an offset such as +08:00 would lose summer time. */
-const timeZonePattern = /^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/;
-
-const schedulePattern = /^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\(\S+( \S+){5}\))$/;
-
 /** CloudWatch Logs keeps records for one of these numbers of days, no other. */
 const logRetentionDays = [1, 3, 5, 7, 14, 30, 60, 90, 120, 180, 365, 400, 731, 1096, 1827, 3653] as const;
-
-function wholeNumber(least: number, most: number, unit: string) {
-  const message = `Give a whole number of ${unit} from ${least} to ${most}.`;
-  return z.int(message).min(least, message).max(most, message);
-}
-
-function text(pattern: RegExp, cure: string) {
-  return z.string(cure).regex(pattern, cure);
-}
-
-const hostPattern = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/;
 
 const aliyun = z.strictObject({
   /** The Aliyun region whose backups are listed. */
   region: text(/^[a-z]{2,3}(-[a-z0-9]+)+$/, 'Give an Aliyun region id, such as "cn-hangzhou".'),
   /** Host, with a port where it is not the protocol's own; no scheme. */
-  endpoint: text(hostPattern, 'Give the host alone, without "https://", such as "rds.aliyuncs.com".'),
+  endpoint: host("rds.aliyuncs.com"),
   protocol: z.enum(["https", "http"], 'Give "https" (or "http", for a stand-in on your own machine).').default("https"),
   /** Empty: every instance of the region. */
   instanceIds: z
@@ -37,46 +24,7 @@ const aliyun = z.strictObject({
     .max(1000, "Give at most 1000 instance ids, or none for all instances.")
     .default([]),
   /** Whether the backups that outlived their instance are copied too. */
-  includeDeletedInstances: z.boolean("Give true or false.").default(true),
-});
-
-const schedule = z.strictObject({
-  enabled: z.boolean("Give true or false.").default(true),
-  expression: text(
-    schedulePattern,
-    'Give "rate(6 hours)" or a cron of six fields: minutes, hours, day of month, month, day of week, year, such as "cron(30 3 * * ? *)".',
-  ),
-  timeZone: z
-    .string("Give an IANA time zone.")
-    .refine(isTimeZone, 'Give an IANA time zone, such as "Asia/Shanghai" or "UTC".'),
-});
-
-const replication = z.strictObject({
-  /** Put before every key of a copy; empty, or folders with a slash at the end. */
-  keyPrefix: text(
-    /^([A-Za-z0-9_.-]+\/){0,4}$/,
-    'Give up to four folder names, each with "/" at its end, or "" for none.',
-  ).default(""),
-  schedule,
-  concurrency: z.strictObject({
-    /** Backups copied at the same time. */
-    backups: wholeNumber(1, 100, "backups").default(4),
-    /** Lambdas that work on one backup at the same time. */
-    batchesPerBackup: wholeNumber(1, 1000, "batches").default(8),
-    /** Ranges that one Lambda reads at the same time. */
-    partsPerBatch: wholeNumber(1, 64, "parts").default(32),
-  }),
-  /** How far back from its start a run looks for backups. */
-  windowHours: wholeNumber(1, 24 * 366, "hours").default(168),
-  /** Older backups are refused with this as the reason. Absent: any age is copied. */
-  maximumAgeHours: wholeNumber(1, 24 * 3660, "hours").optional(),
-  /** What may leave Aliyun over the Internet in a calendar month; bytes, or text such as "500 GB". */
-  monthlyEgressLimitBytes: z.union([z.string(), z.number()]).transform((value, context) => {
-    const bytes = parseByteCount(value);
-    if (bytes !== undefined) return bytes;
-    context.addIssue({ code: "custom", message: 'Give whole bytes, or text such as "500 GB" or "2 TiB".' });
-    return z.NEVER;
-  }),
+  includeDeletedInstances: yesOrNo(true),
 });
 
 const retention = z.strictObject({
@@ -92,9 +40,11 @@ const settings = z.strictObject({
   account: text(/^\d{12}$/, "Give the 12 digits of an AWS account, as text.").optional(),
   region: text(/^[a-z]{2}(-[a-z]+)+-\d$/, 'Give an AWS region, such as "eu-central-1".').optional(),
   /** Tables, keys and buckets of a protected stage refuse to be deleted. */
-  protectData: z.boolean("Give true or false.").default(true),
+  protectData: yesOrNo(true),
   aliyun,
   replication,
+  alerts: alerts.prefault({}),
+  console: console.prefault({}),
   retention: retention.prefault({}),
   alarms: z
     .strictObject({ email: z.email('Give an e-mail address, such as "operations@example.com".').optional() })
@@ -167,14 +117,4 @@ function withoutNotes(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).filter(([key]) => key !== "//");
   return Object.fromEntries(entries.map(([key, inner]) => [key, withoutNotes(inner)]));
-}
-
-function isTimeZone(name: string): boolean {
-  if (!timeZonePattern.test(name)) return false;
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -12,7 +12,27 @@ const copyFacts = {
   backupId: z.string(),
 };
 
+const failure = { error: z.string(), cause: z.string() };
+
+const exportFacts = {
+  runId: z.string(),
+  exportId: z.string(),
+  /** The DB instance or cluster. */
+  databaseId: z.string(),
+  snapshotArn: z.string(),
+};
+
+/** One object of S3, and where it is to be in OSS. */
+const mirrorFacts = {
+  sourceKey: z.string(),
+  versionId: z.string().nullable(),
+  targetKey: z.string(),
+};
+
 export const eventSchemas = {
+  /** The schedule called, and a run was started: what ScheduleMissed waits for. */
+  ScheduledRunStarted: z.object({ schedule: z.string(), scheduledTime: z.string(), runId: z.string() }),
+
   BackupReplicated: z.object({
     ...copyFacts,
     bucket: z.string(),
@@ -21,14 +41,51 @@ export const eventSchemas = {
     proof: z.string(),
     receiptKey: z.string(),
   }),
-  BackupCopyFailed: z.object({ ...copyFacts, error: z.string(), cause: z.string() }),
+  BackupCopyFailed: z.object({ ...copyFacts, ...failure }),
+  /** The bytes that arrived are not the source's. Sent instead of BackupCopyFailed. */
+  BackupProofFailed: z.object({ ...copyFacts, ...failure }),
+  /** Copied, but shown to be equal by length and ETag alone. Sent beside BackupReplicated. */
+  BackupUnverified: z.object({ ...copyFacts, key: z.string(), receiptKey: z.string() }),
   BackupInvalid: z.object({ ...copyFacts, reason: z.string() }),
+  EgressLimitReached: z.object({ ...copyFacts, limitBytes: z.number(), usedBytes: z.number() }),
   ReplicationRunFinished: z.object({
     runId: z.string(),
     state: z.string(),
     sentence: z.string(),
     counts: z.record(z.string(), z.number()),
   }),
+
+  SnapshotInvalid: z.object({ ...exportFacts, reason: z.string() }),
+  SnapshotExported: z.object({
+    ...exportFacts,
+    bucket: z.string(),
+    prefix: z.string(),
+    tables: z.number(),
+    files: z.number(),
+    receiptKey: z.string(),
+  }),
+  /** Complete by its status, but some table or objective was left out. Never beside SnapshotExported. */
+  SnapshotExportPartial: z.object({ ...exportFacts, missing: z.array(z.string()).max(100), receiptKey: z.string() }),
+  SnapshotExportFailed: z.object({ ...exportFacts, ...failure }),
+  SnapshotExportCancelled: z.object(exportFacts),
+
+  ObjectMirrored: z.object({ ...mirrorFacts, bytes: z.number(), crc64: z.string(), receiptKey: z.string().nullable() }),
+  MirrorFailed: z.object({ ...mirrorFacts, ...failure }),
+  /** Objects that are not in OSS although they have been in S3 for longer than the stage allows. */
+  MirrorLagging: z.object({ objects: z.number(), oldestKey: z.string(), oldestSince: z.string() }),
+  MirrorReconciled: z.object({
+    runId: z.string(),
+    state: z.string(),
+    sentence: z.string(),
+    counts: z.record(z.string(), z.number()),
+  }),
+
+  /** Raised by the check for silence: no recovery point of this database since then (null: none ever). */
+  NothingNew: z.object({ databaseId: z.string(), lastAt: z.string().nullable(), hours: z.number() }),
+  ScheduleMissed: z.object({ schedule: z.string(), lastAt: z.string().nullable(), hours: z.number() }),
+  DeadLettersWaiting: z.object({ queue: z.string(), holds: z.string(), messages: z.number() }),
+  /** What an alert was about is well again. */
+  AlertRecovered: z.object({ alertId: z.string(), event: z.string(), subject: z.string(), since: z.string() }),
 } as const;
 
 export type EventName = keyof typeof eventSchemas;

@@ -2,11 +2,13 @@
 
 export type JobState = "queued" | "running" | "succeeded" | "succeeded-with-warnings" | "failed" | "cancelled";
 
+export const jobKinds = ["replication-run", "snapshot-export", "mirror-object", "mirror-reconciliation"] as const;
+export type JobKind = (typeof jobKinds)[number];
+
 /** The job itself: item `job`. */
 export interface Job {
   readonly jobId: string;
-  /** "replication-run" … */
-  readonly kind: string;
+  readonly kind: JobKind;
   readonly state: JobState;
   readonly phase: string;
   /** RFC 3339, UTC, milliseconds. */
@@ -14,6 +16,8 @@ export interface Job {
   readonly heartbeatAt: string;
   readonly finishedAt?: string;
   readonly executionArn?: string;
+  /** Somebody asked for its end; the work looks at it where it can stop cleanly. */
+  readonly cancelRequestedAt?: string;
   readonly sentence?: string;
   readonly error?: { readonly name: string; readonly cause: string; readonly action: string };
   readonly counts?: Readonly<Record<string, number>>;

@@ -30,6 +30,14 @@ export class DataStack extends Stack {
   readonly jobs: Table;
   readonly copies: Table;
   readonly partLedger: Table;
+  /** One item per exported snapshot. */
+  readonly exports: Table;
+  /** One item per mirrored key. */
+  readonly mirror: Table;
+  readonly alerts: Table;
+  readonly schedules: Table;
+  readonly audit: Table;
+  readonly idempotency: Table;
   readonly backups: Bucket;
   readonly work: Bucket;
   readonly bus: EventBus;
@@ -66,6 +74,35 @@ export class DataStack extends Stack {
       timeToLiveAttribute: "expiresAt",
     });
 
+    this.exports = this.#table("Exports", props.settings, {
+      partitionKey: { name: "exportId", type: AttributeType.STRING },
+    });
+    this.mirror = this.#table("Mirror", props.settings, {
+      partitionKey: { name: "sourceKey", type: AttributeType.STRING },
+    });
+    this.alerts = this.#table("Alerts", props.settings, {
+      partitionKey: { name: "partition", type: AttributeType.STRING },
+      sortKey: { name: "item", type: AttributeType.STRING },
+      timeToLiveAttribute: "expiresAt",
+    });
+    this.schedules = this.#table("Schedules", props.settings, {
+      partitionKey: { name: "scheduleName", type: AttributeType.STRING },
+    });
+    this.audit = this.#table("Audit", props.settings, {
+      // A month's changes are one partition, read newest first.
+      partitionKey: { name: "month", type: AttributeType.STRING },
+      sortKey: { name: "item", type: AttributeType.STRING },
+    });
+    this.idempotency = this.#table("Idempotency", props.settings, {
+      partitionKey: { name: "requestKey", type: AttributeType.STRING },
+      timeToLiveAttribute: "expiresAt",
+    });
+    this.#index(this.jobs, "byStart", "startedAt");
+    this.#index(this.copies, "byChange", "changedAt");
+    this.#index(this.exports, "byChange", "changedAt");
+    // Sparse: only items that wait for their object have `waitingSince`.
+    this.#index(this.mirror, "byWaiting", "waitingSince");
+
     const accessLogs = this.#accessLogsBucket();
     this.backups = new KeptBucket(this, "BackupsBucket", {
       key: this.key,
@@ -94,6 +131,12 @@ export class DataStack extends Stack {
     new CfnOutput(this, "JobsTableName", { value: this.jobs.tableName });
     new CfnOutput(this, "CopiesTableName", { value: this.copies.tableName });
     new CfnOutput(this, "PartLedgerTableName", { value: this.partLedger.tableName });
+    new CfnOutput(this, "ExportsTableName", { value: this.exports.tableName });
+    new CfnOutput(this, "MirrorTableName", { value: this.mirror.tableName });
+    new CfnOutput(this, "AlertsTableName", { value: this.alerts.tableName });
+    new CfnOutput(this, "SchedulesTableName", { value: this.schedules.tableName });
+    new CfnOutput(this, "AuditTableName", { value: this.audit.tableName });
+    new CfnOutput(this, "IdempotencyTableName", { value: this.idempotency.tableName });
     new CfnOutput(this, "EventBusName", { value: this.bus.eventBusName });
     new CfnOutput(this, "ReceiptSigningKeyAlias", { value: this.receiptSigningAlias });
     new CfnOutput(this, "AlarmTopicArn", { value: this.alarmTopic.topicArn });
@@ -112,6 +155,15 @@ export class DataStack extends Stack {
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: settings.protectData,
       removalPolicy: RemovalPolicy.RETAIN,
+    });
+  }
+
+  /** A list in order of time: items that are to be in it carry `listing`, the name of the list, and the sort attribute. */
+  #index(table: Table, indexName: string, sortAttribute: string): void {
+    table.addGlobalSecondaryIndex({
+      indexName,
+      partitionKey: { name: "listing", type: AttributeType.STRING },
+      sortKey: { name: sortAttribute, type: AttributeType.STRING },
     });
   }
 

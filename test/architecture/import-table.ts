@@ -86,9 +86,9 @@ export const importTable: Readonly<Record<Kind, Row>> = {
     sentence: "a room's config.ts is schemas alone: it imports zod and nothing else.",
   },
   routes: {
-    ours: (target, imported, own) => sameRoom(target, own) && imported.typeOnly,
+    ours: (target, imported, own) => (sameRoom(target, own) || target.kind === "shared") && imported.typeOnly,
     packages: (name) => name === "zod",
-    sentence: "a room's routes.ts is data: it imports zod and types of its room.",
+    sentence: "a room's routes.ts is data: it imports zod, and types of its room and of lambdas/shared.",
   },
   store: {
     ours: (target, imported, own) =>

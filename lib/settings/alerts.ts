@@ -1,0 +1,44 @@
+// The settings of the room alerts: channels, the defaults of the rules, and what must happen lest silence be an alarm.
+import * as z from "zod";
+import { text, timeZone, wholeNumber, yesOrNo } from "./fields.ts";
+
+const channelName = text(/^[a-z][a-z0-9-]{0,30}$/, 'Give a lower-case name of letters, digits and "-".');
+
+/** Addresses and keys of channels are secrets: they lie in Secrets Manager under /<stage>/alerts/<name>. */
+const channel = z.discriminatedUnion(
+  "type",
+  [
+    z.strictObject({
+      name: channelName,
+      type: z.literal("wecom"),
+      format: z.enum(["markdown", "text"]).default("markdown"),
+    }),
+    z.strictObject({ name: channelName, type: z.literal("webhook") }),
+    z.strictObject({
+      name: channelName,
+      type: z.literal("email"),
+      from: z.email("Give the sender's e-mail address; SES must know it."),
+      to: z.array(z.email("Give an e-mail address.")).min(1).max(20),
+    }),
+    z.strictObject({ name: channelName, type: z.literal("console") }),
+  ],
+  'Give a type: "wecom", "webhook", "email" or "console".',
+);
+
+export const alerts = z.strictObject({
+  /** Of the texts. */
+  language: z.enum(["zh-CN", "en"], 'Give "zh-CN" or "en".').default("zh-CN"),
+  /** Of the times in the texts, and of quiet hours where a rule names none. */
+  timeZone: timeZone.default("Asia/Shanghai"),
+  channels: z
+    .array(channel)
+    .max(20, "Give at most 20 channels.")
+    .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, "Two channels have the same name.")
+    .default([{ name: "log", type: "console" }]),
+  /** Channels may be called at private addresses and over http: for a laptop, never for a deployment. */
+  allowLoopback: yesOrNo(false),
+  /** A database of which no new recovery point has arrived for so long is reported, whether or not any job ran. */
+  nothingNewHours: wholeNumber(1, 24 * 366, "hours").default(30),
+  /** Databases (Aliyun instance ids, RDS identifiers) of which recovery points are expected even before the first one came. */
+  expectedDatabaseIds: z.array(z.string().min(1).max(64)).max(1000).default([]),
+});
