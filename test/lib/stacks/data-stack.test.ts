@@ -60,28 +60,41 @@ describe("a bucket", () => {
 });
 
 describe("a table", () => {
-  const keys = {
-    Jobs: [
-      ["jobId", "S"],
-      ["item", "S"],
-    ],
-    Copies: [["copyId", "S"]],
-    PartLedger: [
-      ["uploadKey", "S"],
-      ["partNumber", "N"],
-    ],
-  };
-  it.each(Object.entries(keys))(
+  /** Keys of the table, and the indexes that list its items in order of time. */
+  const tables = {
+    Jobs: { keys: ["jobId", "item"], index: ["byStart", "startedAt"] },
+    Copies: { keys: ["copyId"], index: ["byChange", "changedAt"] },
+    PartLedger: { keys: ["uploadKey", "partNumber"] },
+    Exports: { keys: ["exportId"], index: ["byChange", "changedAt"] },
+    Mirror: { keys: ["sourceKey"], index: ["byWaiting", "waitingSince"] },
+    Alerts: { keys: ["partition", "item"] },
+    Schedules: { keys: ["scheduleName"] },
+    Audit: { keys: ["month", "item"] },
+    Idempotency: { keys: ["requestKey"] },
+  } as Readonly<Record<string, { readonly keys: readonly string[]; readonly index?: readonly [string, string] }>>;
+  const keySchema = (names: readonly string[]) =>
+    names.map((AttributeName, position) => ({ AttributeName, KeyType: position === 0 ? "HASH" : "RANGE" }));
+
+  it("is in this list", () => {
+    prod.resourceCountIs("AWS::DynamoDB::Table", Object.keys(tables).length);
+  });
+
+  it.each(Object.entries(tables))(
     "has its keys, is encrypted with our key, and can be taken back in time: %s",
-    (id, columns) => {
+    (id, { keys, index }) => {
       const { Properties, DeletionPolicy } = resourceOf("AWS::DynamoDB::Table", id);
       expect(DeletionPolicy).toBe("Retain");
       expect(Properties).toMatchObject({
-        AttributeDefinitions: columns.map(([AttributeName, AttributeType]) => ({ AttributeName, AttributeType })),
+        KeySchema: keySchema(keys),
         BillingMode: "PAY_PER_REQUEST",
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
         SSESpecification: { SSEEnabled: true, SSEType: "KMS" },
         DeletionProtectionEnabled: true,
+        ...(index && {
+          GlobalSecondaryIndexes: [
+            { IndexName: index[0], KeySchema: keySchema(["listing", index[1]]), Projection: { ProjectionType: "ALL" } },
+          ],
+        }),
       });
     },
   );
