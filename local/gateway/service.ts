@@ -55,8 +55,14 @@ export interface LocalService {
   readonly name: string;
   /** True where bodies may be large: the gateway then checks the claimed payload hash's signature only. */
   readonly streamsBody?: boolean;
-  /** The API's name of what is asked ("PutObject"), for faults and the call record; "Unknown" if none. */
-  operationOf(request: Pick<ServiceRequest, "method" | "rawPath" | "query" | "headers">): string;
+  /**
+   * The API's name of what is asked ("PutObject"), for faults and the call record; "Unknown" if none. The body, which
+   * names the operation in query protocols, is there for services that do not stream.
+   */
+  operationOf(
+    request: Pick<ServiceRequest, "method" | "rawPath" | "query" | "headers"> &
+      Partial<Pick<ServiceRequest, "bodyBytes">>,
+  ): string;
   /** The thing acted upon (bucket/key, table name …), for faults' `resourceIncludes`. May be "". */
   resourceOf?(request: Pick<ServiceRequest, "method" | "rawPath" | "query" | "headers" | "bodyBytes">): string;
   handle(request: ServiceRequest): Promise<ServiceResponse>;
