@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import type { BootOptions } from "./boot-options.ts";
+import { Alarms } from "./cloudwatch/alarms.ts";
 import { type CloudWatchService, createCloudWatchService } from "./cloudwatch/cloudwatch.ts";
 import { type DynamodbService, startDynamodbService } from "./dynamodb/dynamodb-service.ts";
 import { createEventBridgeService, type EventBridgeService } from "./eventbridge/eventbridge.ts";
@@ -11,15 +12,20 @@ import type { LocalService, ServiceContext } from "./gateway/service.ts";
 import type { Iam } from "./iam/iam.ts";
 import { createKmsService, type KmsService } from "./kms/kms.ts";
 import { EventInvocations } from "./lambda/event-invocations.ts";
+import { EventSources } from "./lambda/event-sources.ts";
 import { FunctionLogs } from "./lambda/function-logs.ts";
 import { LambdaHost } from "./lambda/lambda-host.ts";
 import { createLambdaService } from "./lambda/lambda-service.ts";
 import { workerCode } from "./lambda/worker-code.ts";
+import { createRdsService, type RdsService } from "./rds/rds-service.ts";
 import type { Clock } from "./rig/clock.ts";
 import type { Faults } from "./rig/faults.ts";
 import { createS3Service, type S3Service } from "./s3/s3-service.ts";
 import { createSchedulerService, type SchedulerService } from "./scheduler/scheduler.ts";
 import { createSecretsManagerService, type SecretsManagerService } from "./secrets-manager/secrets-manager.ts";
+import { type Outbox, openOutbox } from "./ses/outbox.ts";
+import { createSesService, type SesService } from "./ses/ses.ts";
+import { Topics } from "./sns/topics.ts";
 import { createSqsService, type SqsService } from "./sqs/sqs.ts";
 import { createStepFunctionsService, type StepFunctionsService } from "./step-functions/step-functions.ts";
 
@@ -40,11 +46,17 @@ export interface CloudServices {
   readonly secretsManager: SecretsManagerService;
   readonly lambda: LambdaHost;
   readonly events: EventInvocations;
+  readonly eventSources: EventSources;
   readonly stepFunctions: StepFunctionsService;
   readonly eventBridge: EventBridgeService;
   readonly scheduler: SchedulerService;
   readonly sqs: SqsService;
+  readonly rds: RdsService;
   readonly cloudWatch: CloudWatchService;
+  readonly ses: SesService;
+  readonly outbox: Outbox;
+  readonly topics: Topics;
+  readonly alarms: Alarms;
   /** For the gateway, in the order in which they are to be closed. */
   readonly all: readonly LocalService[];
 }
@@ -90,8 +102,25 @@ export async function createServices(
     createSecretsManagerService(contextOf("secrets-manager"), { keyArnOf: (keyId) => kms.keyArnOf(keyId) }),
   );
   const sqs = keep(createSqsService(contextOf("sqs")));
+  const outbox = openOutbox(serviceDirectory(options.stateDirectory, "mail"));
+  const ses = createSesService(contextOf("ses"), outbox);
+  const topics = new Topics({ clock, outbox, permissions: iam });
+  const alarms = new Alarms(contextOf("alarms"), {
+    notify(topicArn, sourceArn, mail) {
+      try {
+        topics.publish({ topicArn, sourceArn, service: "cloudwatch.amazonaws.com", ...mail });
+      } catch (error) {
+        // As in AWS, where only the alarm's history tells of it.
+        notice(`An alarm reached nobody: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    },
+  });
+  started.push(async () => alarms.close());
   const logDirectory = serviceDirectory(options.stateDirectory, "logs");
-  const cloudWatch = createCloudWatchService(contextOf("cloudwatch"), { logFile: path.join(logDirectory, "all.log") });
+  const cloudWatch = createCloudWatchService(contextOf("cloudwatch"), {
+    onMetric: (data) => alarms.take(data),
+    logFile: path.join(logDirectory, "all.log"),
+  });
   keep(cloudWatch.metrics);
   keep(cloudWatch.logs);
   const logs = new FunctionLogs({
@@ -111,6 +140,10 @@ export async function createServices(
     faults,
     endpointUrl,
     onLog: (definition, line) => logs.write(definition, line),
+    onFinished({ functionName, error }) {
+      alarms.count("AWS/Lambda", "Invocations", "FunctionName", functionName);
+      if (error) alarms.count("AWS/Lambda", "Errors", "FunctionName", functionName);
+    },
   });
   const eventInvocations = new EventInvocations({
     host: lambda,
@@ -118,6 +151,15 @@ export async function createServices(
     authorize: iam.authorize,
     stateDirectory: serviceDirectory(options.stateDirectory, "lambda"),
     queues: sqs,
+    onNotice: notice,
+  });
+  const eventSources = new EventSources({
+    ...place,
+    host: lambda,
+    source: sqs,
+    clock,
+    faults,
+    authorize: iam.authorize,
     onNotice: notice,
   });
   const lambdaService = keep({
@@ -128,12 +170,25 @@ export async function createServices(
       logs.close();
     },
   });
-  const stepFunctions = keep(createStepFunctionsService(contextOf("step-functions"), { lambda, endpointUrl }));
+  const stepFunctions = keep(
+    createStepFunctionsService(contextOf("step-functions"), {
+      lambda,
+      endpointUrl,
+      events: countingStatuses(events, alarms),
+    }),
+  );
   const delivery: DeliveryOptions = {
     ports: () => ({ lambda: eventInvocations, workflows: stepFunctions, queues: sqs, logGroups: cloudWatch }),
     permissions: iam,
     onProblem: notice,
   };
+  const rds = keep(
+    createRdsService(
+      contextOf("rds"),
+      { permissions: iam, keyArnOf: (keyId) => kms.keyArnOf(keyId), endpointUrl, onProblem: notice },
+      options.rdsExportPace,
+    ),
+  );
   const eventBridge = keep(createEventBridgeService(contextOf("eventbridge"), delivery));
   const scheduler = keep(createSchedulerService(contextOf("scheduler"), delivery));
   return {
@@ -143,15 +198,21 @@ export async function createServices(
     secretsManager,
     lambda,
     events: eventInvocations,
+    eventSources,
     stepFunctions,
     eventBridge,
     scheduler,
     sqs,
+    rds,
     cloudWatch,
+    ses,
+    outbox,
+    topics,
+    alarms,
     // What sends work comes before what does it.
     all: [
       ...[scheduler, eventBridge, stepFunctions, lambdaService, cloudWatch.metrics, cloudWatch.logs],
-      ...[sqs, secretsManager, kms, dynamodb, s3],
+      ...[ses, rds, sqs, secretsManager, kms, dynamodb, s3],
     ],
   };
 }
@@ -161,4 +222,22 @@ export function serviceDirectory(stateDirectory: string, name: string): string {
   const directory = path.join(stateDirectory, name);
   mkdirSync(directory, { recursive: true });
   return directory;
+}
+
+/** Counts how executions ended, on the way to the bus. */
+function countingStatuses(events: EventPort, alarms: Alarms): EventPort {
+  const metrics: Readonly<Record<string, string>> = {
+    SUCCEEDED: "ExecutionsSucceeded",
+    FAILED: "ExecutionsFailed",
+    TIMED_OUT: "ExecutionsTimedOut",
+    ABORTED: "ExecutionsAborted",
+  };
+  return {
+    publish(event, busName) {
+      const metric = metrics[String(event.detail.status)];
+      const stateMachineArn = String(event.detail.stateMachineArn);
+      if (metric !== undefined) alarms.count("AWS/States", metric, "StateMachineArn", stateMachineArn);
+      events.publish(event, busName);
+    },
+  };
 }

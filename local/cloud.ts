@@ -1,7 +1,10 @@
 // Boots the local cloud from a synthesised app: every service behind one port, every resource of the templates in it.
 import { mkdirSync } from "node:fs";
+import type { OssStandIn } from "./aliyun-oss/aliyun-oss.ts";
+import { bootOss, ensureBuckets } from "./aliyun-oss/boot-oss.ts";
 import type { AliyunCredentials } from "./aliyun-rds/acs3-signature.ts";
 import { type AliyunStandIn, startAliyun } from "./aliyun-rds/aliyun-stand-in.ts";
+import { provisionAlarms } from "./assembly/provision-alarms.ts";
 import { provisionCompute } from "./assembly/provision-compute.ts";
 import { provisionData } from "./assembly/provision-data.ts";
 import { provisionResourcePolicies, provisionRoles } from "./assembly/provision-roles.ts";
@@ -9,17 +12,26 @@ import { type Assembly, readAssembly } from "./assembly/read-assembly.ts";
 import { onePlace, type ResolvedAssembly, type Resource, resolveAssembly } from "./assembly/resolve-assembly.ts";
 import type { BootOptions } from "./boot-options.ts";
 import { type CloudServices, createServices, serviceDirectory } from "./cloud-services.ts";
+import type { Alarms } from "./cloudwatch/alarms.ts";
+import type { SignInService } from "./cognito/sign-in.ts";
 import type { EventBridgeService } from "./eventbridge/eventbridge.ts";
+import { type ApiService, type FrontPorts, startFrontDoors } from "./front-doors.ts";
 import { startGateway } from "./gateway/gateway.ts";
 import type { Principal } from "./gateway/service.ts";
 import { KeyStore } from "./iam/credentials.ts";
 import { Iam } from "./iam/iam.ts";
+import type { EventSources } from "./lambda/event-sources.ts";
 import type { LambdaHost } from "./lambda/lambda-host.ts";
+import type { RdsService } from "./rds/rds-service.ts";
 import { Clock } from "./rig/clock.ts";
 import { Faults } from "./rig/faults.ts";
 import type { S3Service } from "./s3/s3-service.ts";
 import type { SchedulerService } from "./scheduler/scheduler.ts";
+import type { Mail } from "./ses/outbox.ts";
+import type { SesService } from "./ses/ses.ts";
+import type { Topics } from "./sns/topics.ts";
 import type { StepFunctionsService } from "./step-functions/step-functions.ts";
+import { startWecom, type WecomStandIn } from "./wecom/wecom-stand-in.ts";
 
 export interface LocalCloud {
   /** Base URL of all AWS services. */
@@ -32,13 +44,31 @@ export interface LocalCloud {
   readonly faults: Faults;
   readonly iam: Iam;
   readonly lambda: LambdaHost;
+  /** Queues that call functions. */
+  readonly eventSources: EventSources;
   readonly s3: S3Service;
   readonly stepFunctions: StepFunctionsService;
   readonly eventBridge: EventBridgeService;
   readonly scheduler: SchedulerService;
+  readonly ses: SesService;
+  /** Its mails are in `mails()`. */
+  readonly topics: Topics;
+  readonly alarms: Alarms;
+  /** Every mail that SES or an SNS topic sent, oldest first; also in `<stateDirectory>/mail/mails.jsonl`. */
+  mails(): readonly Mail[];
+  /** WeCom's robots, and webhooks of any other receiver. */
+  readonly wecom: WecomStandIn;
+  readonly rds: RdsService;
+  /** The REST APIs over HTTP. */
+  readonly api: ApiService;
+  /** The issuer of the user pool's tokens. */
+  readonly signIn: SignInService;
+  /** Where both listen, to be had again at the next boot. */
+  readonly frontPorts: FrontPorts;
   readonly aliyun: AliyunStandIn;
   /** The key pair that the stand-in knows; to be put where the functions look for Aliyun's. */
   readonly aliyunCredentials: AliyunCredentials;
+  readonly oss: OssStandIn;
   readonly resources: readonly Resource[];
   readonly outputs: ResolvedAssembly["outputs"];
   /** One sentence for each thing in the templates that the local cloud does not carry out. */
@@ -94,7 +124,10 @@ async function boot(options: BootOptions, started: (() => Promise<unknown>)[]): 
   });
   // The gateway closes its services.
   started.length = 0;
-  started.push(() => gateway.close());
+  started.push(
+    () => gateway.close(),
+    async () => services.alarms.close(),
+  );
   url = gateway.url;
 
   const aliyunDirectory = serviceDirectory(options.stateDirectory, "aliyun-rds");
@@ -108,17 +141,46 @@ async function boot(options: BootOptions, started: (() => Promise<unknown>)[]): 
     ...(options.aliyunLinkSeconds === undefined ? {} : { linkSeconds: options.aliyunLinkSeconds }),
   });
   started.push(() => aliyun.close());
+  const wecom = await startWecom({
+    clock,
+    faults,
+    stateDirectory: serviceDirectory(options.stateDirectory, "wecom"),
+    ...(options.wecomPort === undefined ? {} : { port: options.wecomPort }),
+  });
+  started.push(() => wecom.close());
 
-  const parameters = { ...standInParameters(assembly, aliyun, options), ...options.parameters };
-  const resolved = resolveAssembly(assembly, { gatewayUrl: url, parameters });
-  const unknown = await provision(resolved, services, iam);
+  const oss = await bootOss(options, {
+    clock,
+    faults,
+    stateDirectory: serviceDirectory(options.stateDirectory, "aliyun-oss"),
+    onDefect: (error, call) => options.onNotice?.(`A defect of the local cloud at oss:${call}: ${describe(error)}`),
+  });
+  started.push(() => oss.close());
+
+  const doors = await startFrontDoors(assembly, {
+    ...{ place, clock, faults, iam, lambda: services.lambda },
+    stateDirectory: serviceDirectory(options.stateDirectory, "cognito"),
+    ...(options.frontPorts === undefined ? {} : { ports: options.frontPorts }),
+    onDefect: (error, call) => options.onNotice?.(`A defect of the local cloud at ${call}: ${describe(error)}`),
+  });
+  started.push(() => doors.close());
+
+  const parameters = { ...standInParameters(assembly, aliyun, oss, options, doors.parameters), ...options.parameters };
+  const resolved = resolveAssembly(assembly, { gatewayUrl: url, parameters, ...doors.resolveOptions });
+  ensureBuckets(oss, options, resolved.resources);
+  const unknown = [...(await provision(resolved, services, iam)), ...doors.open(resolved)];
   const { withoutMachine } = services.stepFunctions.resume();
   for (const arn of withoutMachine) {
     options.onNotice?.(`The execution ${arn} of an earlier run stands still: its state machine is gone.`);
   }
   services.events.resume();
+  services.rds.start();
   services.eventBridge.start();
   services.scheduler.start();
+  services.sqs.start();
+  services.eventSources.start();
+  // It sends work to everything else, so it ends first.
+  started.push(() => services.eventSources.close());
 
   return {
     url,
@@ -128,12 +190,23 @@ async function boot(options: BootOptions, started: (() => Promise<unknown>)[]): 
     faults,
     iam,
     lambda: services.lambda,
+    eventSources: services.eventSources,
     s3: services.s3,
     stepFunctions: services.stepFunctions,
     eventBridge: services.eventBridge,
     scheduler: services.scheduler,
+    ses: services.ses,
+    topics: services.topics,
+    alarms: services.alarms,
+    mails: () => services.outbox.list(),
+    wecom,
+    rds: services.rds,
+    api: doors.api,
+    signIn: doors.signIn,
+    frontPorts: doors.ports(),
     aliyun,
     aliyunCredentials,
+    oss,
     resources: resolved.resources,
     outputs: resolved.outputs,
     unknown: [...resolved.unknown, ...unknown, ...iam.unsupported],
@@ -154,10 +227,19 @@ async function boot(options: BootOptions, started: (() => Promise<unknown>)[]): 
 }
 
 /** What a real deployment knows of Aliyun by its stage, the local one gives as values of the stacks' parameters. */
-function standInParameters(assembly: Assembly, aliyun: AliyunStandIn, options: BootOptions): Record<string, string> {
+function standInParameters(
+  assembly: Assembly,
+  aliyun: AliyunStandIn,
+  oss: OssStandIn,
+  options: BootOptions,
+  ofFrontDoors: Readonly<Record<string, string>>,
+): Record<string, string> {
   const values: Record<string, string> = {
     AliyunRdsEndpoint: aliyun.rpcEndpoint,
     AliyunProtocol: "http",
+    ...ofFrontDoors,
+    AliyunOssEndpoint: oss.endpoint,
+    AliyunOssPathStyle: "true",
     ...(options.smallestPartBytes === undefined ? {} : { SmallestPartBytes: String(options.smallestPartBytes) }),
   };
   const declared = new Set(assembly.stacks.flatMap((stack) => Object.keys(stack.template.Parameters ?? {})));
@@ -169,7 +251,11 @@ async function provision(resolved: ResolvedAssembly, services: CloudServices, ia
   const unknownPolicies = provisionRoles(resolved.resources, iam);
   provisionResourcePolicies(resolved.resources, iam);
   await provisionData(resolved.resources, services);
-  return [...unknownPolicies, ...provisionCompute(resolved, { ...services, iam })];
+  return [
+    ...unknownPolicies,
+    ...provisionCompute(resolved, { ...services, iam }),
+    ...provisionAlarms(resolved.resources, services),
+  ];
 }
 
 /** The same pair at every boot: what has read it once, such as a workflow that goes on, can go on. */

@@ -199,6 +199,17 @@ export class DataStack extends Stack {
       masterKey: this.key,
       enforceSSL: true,
     });
+    // The policy that enforces TLS takes the place of the one that opens a topic to its account: without this
+    // statement no alarm could publish.
+    topic.addToResourcePolicy(
+      new PolicyStatement({
+        sid: "AlarmsPublish",
+        principals: [new ServicePrincipal("cloudwatch.amazonaws.com")],
+        actions: ["sns:Publish"],
+        resources: [topic.topicArn],
+        conditions: { StringEquals: { "aws:SourceAccount": this.account } },
+      }),
+    );
     this.key.addToResourcePolicy(
       new PolicyStatement({
         sid: "AlarmsReachTheirTopic",

@@ -1,6 +1,7 @@
 // Which resource types the local cloud acts on, and which of their properties; all else is named once at boot.
+import { inertFrontTypes, knownFrontTypes } from "./known-front-types.ts";
 
-interface KnownType {
+export interface KnownType {
   /** Properties that the local cloud carries out. */
   readonly honoured: readonly string[];
   /** Properties whose absence changes nothing that a program on the local cloud can see. */
@@ -9,13 +10,10 @@ interface KnownType {
 
 /** Everything about these is without behaviour on a laptop: nothing watches, retains or is billed. */
 const inertTypes: ReadonlySet<string> = new Set([
+  ...inertFrontTypes,
   "AWS::CDK::Metadata",
-  "AWS::CloudWatch::Alarm",
   "AWS::CloudWatch::CompositeAlarm",
   "AWS::CloudWatch::Dashboard",
-  "AWS::SNS::Topic",
-  "AWS::SNS::TopicPolicy",
-  "AWS::SNS::Subscription",
   // Empties a bucket when its stack is deleted; `npm run local:reset` does that here.
   "Custom::S3AutoDeleteObjects",
 ]);
@@ -47,6 +45,7 @@ const table: KnownType = {
 };
 
 const knownTypes: Readonly<Record<string, KnownType>> = {
+  ...knownFrontTypes,
   "AWS::DynamoDB::Table": table,
   "AWS::DynamoDB::GlobalTable": table,
   "AWS::S3::Bucket": {
@@ -97,6 +96,18 @@ const knownTypes: Readonly<Record<string, KnownType>> = {
     honoured: ["FunctionName", "MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig"],
     inert: ["Qualifier"],
   },
+  "AWS::Lambda::EventSourceMapping": {
+    honoured: [
+      "EventSourceArn",
+      "FunctionName",
+      "BatchSize",
+      "MaximumBatchingWindowInSeconds",
+      "FunctionResponseTypes",
+      "ScalingConfig",
+      "Enabled",
+    ],
+    inert: ["MetricsConfig", "Tags"],
+  },
   "AWS::IAM::Role": {
     honoured: ["RoleName", "Path", "AssumeRolePolicyDocument", "Policies", "ManagedPolicyArns"],
     inert: ["Description", "MaxSessionDuration", "Tags"],
@@ -119,7 +130,7 @@ const knownTypes: Readonly<Record<string, KnownType>> = {
   },
   "AWS::Events::Rule": {
     honoured: ["Name", "EventBusName", "EventPattern", "ScheduleExpression", "State", "Targets"],
-    inert: ["Description", "RoleArn"],
+    inert: ["Description", "RoleArn", "Tags"],
   },
   "AWS::Events::EventBus": { honoured: ["Name"], inert: ["Description", "Tags"] },
   "AWS::Scheduler::Schedule": {
@@ -148,7 +159,53 @@ const knownTypes: Readonly<Record<string, KnownType>> = {
     ],
     inert: ["SqsManagedSseEnabled", "KmsDataKeyReusePeriodSeconds", "Tags"],
   },
+  "AWS::SNS::Topic": {
+    honoured: ["TopicName", "DisplayName", "KmsMasterKeyId"],
+    inert: ["SignatureVersion", "TracingConfig", "Tags"],
+  },
+  "AWS::SNS::TopicPolicy": { honoured: ["Topics", "PolicyDocument"], inert: [] },
+  "AWS::SNS::Subscription": { honoured: ["TopicArn", "Protocol", "Endpoint"], inert: ["RedrivePolicy"] },
+  // An alarm that the local cloud cannot evaluate never changes its state; `cloud.alarms.list()` says which.
+  "AWS::CloudWatch::Alarm": {
+    honoured: [
+      "AlarmName",
+      "AlarmDescription",
+      "ActionsEnabled",
+      "AlarmActions",
+      "OKActions",
+      "Namespace",
+      "MetricName",
+      "Dimensions",
+      "Statistic",
+      "Period",
+      "EvaluationPeriods",
+      "DatapointsToAlarm",
+      "Threshold",
+      "ComparisonOperator",
+      "TreatMissingData",
+    ],
+    inert: [
+      "InsufficientDataActions",
+      "Unit",
+      "Metrics",
+      "ThresholdMetricId",
+      "ExtendedStatistic",
+      "EvaluateLowSampleCountPercentile",
+      "Tags",
+    ],
+  },
   "AWS::SQS::QueuePolicy": { honoured: ["Queues", "PolicyDocument"], inert: [] },
+  "AWS::SES::EmailIdentity": {
+    honoured: ["EmailIdentity"],
+    inert: [
+      "DkimAttributes",
+      "DkimSigningAttributes",
+      "FeedbackAttributes",
+      "MailFromAttributes",
+      "ConfigurationSetAttributes",
+      "Tags",
+    ],
+  },
   "AWS::SecretsManager::Secret": {
     honoured: ["Name", "SecretString", "GenerateSecretString"],
     inert: ["Description", "KmsKeyId", "Tags"],

@@ -2,7 +2,9 @@
 import { existsSync, statSync } from "node:fs";
 import type { EventBridgeService } from "../eventbridge/eventbridge.ts";
 import type { RuleTarget } from "../eventbridge/rule.ts";
+import { ServiceError } from "../gateway/service.ts";
 import type { Iam } from "../iam/iam.ts";
+import type { EventSources } from "../lambda/event-sources.ts";
 import { type AsynchronousSettings, asynchronousDefaults } from "../lambda/function-definition.ts";
 import type { LambdaHost } from "../lambda/lambda-host.ts";
 import type { SchedulerService } from "../scheduler/scheduler.ts";
@@ -14,6 +16,7 @@ import type { ResolvedAssembly, Resource } from "./resolve-assembly.ts";
 export interface ComputeServices {
   readonly iam: Iam;
   readonly lambda: LambdaHost;
+  readonly eventSources: EventSources;
   readonly stepFunctions: StepFunctionsService;
   readonly eventBridge: EventBridgeService;
   readonly scheduler: SchedulerService;
@@ -22,6 +25,7 @@ export interface ComputeServices {
 /** Lambda's own defaults. */
 const defaultMemoryMb = 128;
 const defaultTimeoutSeconds = 3;
+const defaultBatchSize = 10;
 
 /** Returns one sentence for each thing that cannot run here. */
 export function provisionCompute(assembly: ResolvedAssembly, services: ComputeServices): string[] {
@@ -36,6 +40,9 @@ export function provisionCompute(assembly: ResolvedAssembly, services: ComputeSe
   const asynchronous = asynchronousSettings(resources, unknown);
   eachOf("AWS::Lambda::Function", (resource, properties) =>
     addFunction(resource, properties, assembly, services, asynchronous.get(resource.arn ?? "")),
+  );
+  eachOf("AWS::Lambda::EventSourceMapping", (resource, properties) =>
+    addEventSource(resource, properties, resources, services),
   );
   eachOf("AWS::StepFunctions::StateMachine", (resource, properties) => addStateMachine(resource, properties, services));
   eachOf("AWS::Events::EventBus", (resource) => void services.eventBridge.createBus(resource.physicalName));
@@ -110,6 +117,35 @@ function asynchronousSettings(resources: readonly Resource[], unknown: string[])
     });
   }
   return settings;
+}
+
+function addEventSource(
+  resource: Resource,
+  properties: Properties,
+  resources: readonly Resource[],
+  services: ComputeServices,
+): string | undefined {
+  const where = `AWS::Lambda::EventSourceMapping (${resource.constructPath})`;
+  const queueArn = properties.optionalText("EventSourceArn") ?? "";
+  if (!queueArn.includes(":sqs:")) return `${where}: locally, only queues call functions, not ${queueArn || "others"}.`;
+  const maximumConcurrency = properties.object("ScalingConfig").number("MaximumConcurrency");
+  const mapping = {
+    functionArn: functionArnOf(properties.text("FunctionName"), resources),
+    queueArn,
+    batchSize: properties.number("BatchSize") ?? defaultBatchSize,
+    windowSeconds: properties.number("MaximumBatchingWindowInSeconds") ?? 0,
+    reportsItemFailures: properties.texts("FunctionResponseTypes").includes("ReportBatchItemFailures"),
+    ...(maximumConcurrency === undefined ? {} : { maximumConcurrency }),
+    enabled: properties.optionalText("Enabled") !== "false",
+  };
+  try {
+    const fault = services.eventSources.add(mapping);
+    return fault === undefined ? undefined : `${where}: Lambda would refuse it: ${fault}`;
+  } catch (error) {
+    // Its function or queue is one that the local cloud does not have, and has named already.
+    if (error instanceof ServiceError) return `${where}: it does not run locally: ${error.message}`;
+    throw error;
+  }
 }
 
 function addStateMachine(resource: Resource, properties: Properties, services: ComputeServices): string | undefined {

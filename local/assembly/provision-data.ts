@@ -7,6 +7,7 @@ import type { KmsService } from "../kms/kms.ts";
 import type { S3Service } from "../s3/s3-service.ts";
 import type { GenerateSecretString } from "../secrets-manager/generate-password.ts";
 import type { SecretsManagerService } from "../secrets-manager/secrets-manager.ts";
+import type { SesService } from "../ses/ses.ts";
 import type { SqsService } from "../sqs/sqs.ts";
 import { Properties } from "./properties.ts";
 import type { Resource } from "./resolve-assembly.ts";
@@ -16,6 +17,7 @@ export interface DataServices {
   readonly kms: KmsService;
   readonly s3: S3Service;
   readonly secretsManager: SecretsManagerService;
+  readonly ses: SesService;
   readonly sqs: SqsService;
   readonly cloudWatch: CloudWatchService;
 }
@@ -36,6 +38,7 @@ export async function provisionData(resources: readonly Resource[], services: Da
   for (const bucket of ofType("AWS::S3::Bucket")) createBucket(bucket, notifying, services);
   for (const logGroup of ofType("AWS::Logs::LogGroup")) services.cloudWatch.createLogGroup(logGroup.physicalName);
   for (const queue of ofType("AWS::SQS::Queue")) createQueue(queue, services.sqs);
+  for (const identity of ofType("AWS::SES::EmailIdentity")) services.ses.verify(identity.physicalName);
   for (const secret of ofType("AWS::SecretsManager::Secret")) createSecret(secret, services.secretsManager);
   const tables = [...ofType("AWS::DynamoDB::Table"), ...ofType("AWS::DynamoDB::GlobalTable")];
   await Promise.all(tables.map((table) => services.dynamodb.addTable(tableDefinition(table, services.kms))));

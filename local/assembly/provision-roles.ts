@@ -57,7 +57,7 @@ function rolePolicy(resource: Resource): RolePolicy {
   };
 }
 
-/** Policies that hang on buckets, queues, keys and functions. */
+/** Policies that hang on buckets, queues, topics, keys and functions. */
 export function provisionResourcePolicies(resources: readonly Resource[], iam: Iam): void {
   for (const resource of resources) {
     const properties = Properties.of(resource);
@@ -68,6 +68,11 @@ export function provisionResourcePolicies(resources: readonly Resource[], iam: I
       case "AWS::SQS::QueuePolicy":
         for (const queueArn of queueArns(properties.texts("Queues"), resources)) {
           iam.addResourcePolicy(queueArn, document(properties, "PolicyDocument"));
+        }
+        break;
+      case "AWS::SNS::TopicPolicy":
+        for (const topicArn of properties.texts("Topics")) {
+          iam.addResourcePolicy(topicArn, document(properties, "PolicyDocument"));
         }
         break;
       case "AWS::KMS::Key":

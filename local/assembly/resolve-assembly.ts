@@ -32,6 +32,10 @@ export interface ResolveOptions {
   readonly gatewayUrl: string;
   /** Values of template parameters, as `cdk deploy --parameters [Stack:]Name=value` gives them. */
   readonly parameters?: Readonly<Record<string, string>>;
+  /** Base URL of the local issuer, for the URLs of user pools. */
+  readonly cognitoUrl?: string;
+  /** `http://127.0.0.1:PORT` of a REST API: stands wherever a text says `https://<api id>.execute-api.<region>.…`. */
+  readonly apiUrlOf?: (apiId: string) => string | undefined;
 }
 
 /** Throws an Error that names the stack and what cannot be resolved in it. */
@@ -46,11 +50,11 @@ export function resolveAssembly(assembly: Assembly, options: ResolveOptions): Re
     const scope = new StackScope(stack, options, exports);
     for (const [logicalId, resource] of Object.entries(stack.template.Resources ?? {})) {
       if (!scope.exists(resource)) continue;
-      const resolved = resolveResource(scope, stack, logicalId, resource);
+      const resolved = resolveResource(scope, stack, logicalId, resource, options);
       resources.push(resolved);
       for (const sentence of shortcomings(resolved)) unknown.add(sentence);
     }
-    outputs[stack.name] = resolveOutputs(scope, stack, exports);
+    outputs[stack.name] = resolveOutputs(scope, stack, exports, options);
   }
   return { accountId, region, resources, outputs, unknown: [...unknown], assetPaths: assembly.assetPaths };
 }
@@ -69,9 +73,15 @@ export function onePlace(assembly: Assembly): { accountId: string; region: strin
   return { accountId: first.accountId, region: first.region };
 }
 
-function resolveResource(scope: StackScope, stack: Stack, logicalId: string, resource: TemplateResource): Resource {
+function resolveResource(
+  scope: StackScope,
+  stack: Stack,
+  logicalId: string,
+  resource: TemplateResource,
+  options: ResolveOptions,
+): Resource {
   const identity = scope.identityOf(logicalId);
-  const properties = resolveIntrinsics(resource.Properties ?? {}, scope);
+  const properties = withLocalApis(resolveIntrinsics(resource.Properties ?? {}, scope) ?? {}, options);
   return {
     type: resource.Type,
     stackName: stack.name,
@@ -96,7 +106,12 @@ function shortcomings(resource: Resource): string[] {
   return sentences;
 }
 
-function resolveOutputs(scope: StackScope, stack: Stack, exports: Map<string, Json>): Record<string, string> {
+function resolveOutputs(
+  scope: StackScope,
+  stack: Stack,
+  exports: Map<string, Json>,
+  options: ResolveOptions,
+): Record<string, string> {
   const outputs: Record<string, string> = {};
   for (const [name, output] of Object.entries(stack.template.Outputs ?? {})) {
     if (output.Condition !== undefined && !scope.condition(String(output.Condition))) continue;
@@ -104,9 +119,25 @@ function resolveOutputs(scope: StackScope, stack: Stack, exports: Map<string, Js
     if (value === undefined) continue;
     const exported = isObject(output.Export) ? resolveIntrinsics(output.Export.Name ?? null, scope) : undefined;
     if (exported !== undefined) exports.set(String(exported), value);
-    outputs[name] = typeof value === "string" ? value : JSON.stringify(value);
+    const local = withLocalApis(value, options);
+    outputs[name] = typeof local === "string" ? local : JSON.stringify(local);
   }
   return outputs;
+}
+
+/** In AWS a name server leads from an API's id to its address; here the address itself has to stand in the text. */
+function withLocalApis(value: Json, options: ResolveOptions): Json {
+  const { apiUrlOf } = options;
+  if (!apiUrlOf) return value;
+  if (typeof value === "string") {
+    return value.replace(
+      /https:\/\/([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/g,
+      (whole, apiId: string) => apiUrlOf(apiId) ?? whole,
+    );
+  }
+  if (isList(value)) return value.map((item) => withLocalApis(item, options));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, withLocalApis(inner, options)]));
 }
 
 /** Answers what one stack's template refers to; names are worked out when first asked for. */
@@ -133,6 +164,7 @@ class StackScope implements Scope {
       accountId: stack.accountId,
       stackName: stack.name,
       gatewayUrl: options.gatewayUrl,
+      ...(options.cognitoUrl === undefined ? {} : { cognitoUrl: options.cognitoUrl }),
     };
   }
 

@@ -2,6 +2,7 @@
 // Source: the "Return values" section of each type in the AWS CloudFormation template reference.
 import { createHash } from "node:crypto";
 import { keyIdFor } from "../kms/key.ts";
+import { frontNamingRules } from "./front-identities.ts";
 
 export interface Identity {
   readonly physicalName: string;
@@ -19,12 +20,14 @@ export interface Place {
   readonly stackName: string;
   /** Base URL of the gateway: a queue's Ref is its URL. */
   readonly gatewayUrl: string;
+  /** Base URL of the local issuer, in the place of cognito-idp.<region>.amazonaws.com. */
+  readonly cognitoUrl?: string;
 }
 
 /** A property's text, resolved; undefined where the template does not give it. */
 export type NameProperty = (property: string) => string | undefined;
 
-interface NamingRule {
+export interface NamingRule {
   readonly property?: string;
   readonly longest: number;
   readonly lowerCase?: boolean;
@@ -88,6 +91,7 @@ const onlyNamed = (property: string | undefined, longest: number): NamingRule =>
 });
 
 const namingRules: Readonly<Record<string, NamingRule>> = {
+  ...frontNamingRules,
   "AWS::DynamoDB::Table": table,
   "AWS::DynamoDB::GlobalTable": table,
   "AWS::S3::Bucket": {
@@ -181,6 +185,15 @@ const namingRules: Readonly<Record<string, NamingRule>> = {
       return { arn, ref: url, attributes: { Arn: arn, QueueName: name, QueueUrl: url } };
     },
   },
+  "AWS::SES::EmailIdentity": {
+    property: "EmailIdentity",
+    longest: 320,
+    identify(place, name) {
+      const arn = arnOf(place, "ses", `identity/${name}`);
+      const token = (number: number) => [`DkimDNSTokenName${number}`, `token${number}._domainkey.${name}`] as const;
+      return { arn, ref: name, attributes: { Arn: arn, ...Object.fromEntries([1, 2, 3].map(token)) } };
+    },
+  },
   "AWS::SecretsManager::Secret": {
     property: "Name",
     longest: 512,
@@ -246,5 +259,6 @@ const namingRules: Readonly<Record<string, NamingRule>> = {
   "AWS::IAM::Policy": onlyNamed("PolicyName", 128),
   "AWS::Lambda::Permission": onlyNamed(undefined, 255),
   "AWS::Lambda::EventInvokeConfig": onlyNamed(undefined, 255),
+  "AWS::Lambda::EventSourceMapping": onlyNamed(undefined, 255),
   "AWS::CDK::Metadata": onlyNamed(undefined, 255),
 };

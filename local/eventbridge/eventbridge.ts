@@ -1,8 +1,8 @@
 // EventBridge of the local cloud: buses, rules, and delivery to targets. Source: the EventBridge API reference
-// (JSON 1.1, `AWSEvents.`). Rules come from the templates at boot; over HTTP there is PutEvents only.
+// (JSON 1.1, `AWSEvents.`). Rules come from the templates at boot; over HTTP there are PutEvents and DescribeEventBus only.
 import { randomUUID } from "node:crypto";
 import { openDurableState } from "../gateway/durable-state.ts";
-import { type JsonCall, jsonService } from "../gateway/json-service.ts";
+import { type JsonCall, type JsonInput, jsonService } from "../gateway/json-service.ts";
 import type { CloudEvent, EventPort } from "../gateway/ports.ts";
 import type { LocalService, ServiceContext } from "../gateway/service.ts";
 import { ServiceError } from "../gateway/service.ts";
@@ -39,7 +39,10 @@ export function createEventBridgeService(context: ServiceContext, options: Deliv
     name: "events",
     version: "1.1",
     targetPrefix: "AWSEvents",
-    operations: { PutEvents: (input, call) => buses.putEvents(input, call) },
+    operations: {
+      PutEvents: (input, call) => buses.putEvents(input, call),
+      DescribeEventBus: (input, call) => buses.describe(input, call),
+    },
     resourceOf: ({ Entries }) => (Array.isArray(Entries) ? String(Entries[0]?.EventBusName ?? "default") : ""),
     async close() {
       buses.close();
@@ -100,6 +103,16 @@ class Buses {
     this.#rules.set(compiled.arn, compiled);
     if (this.#started) this.#watch(compiled);
     return { arn: compiled.arn };
+  }
+
+  describe({ Name = "default" }: JsonInput, { principal }: JsonCall): object {
+    const name = this.nameOf(String(Name));
+    const arn = this.#arnOf(name);
+    this.#context.authorize(principal, "events:DescribeEventBus", arn);
+    if (!this.#buses.has(name)) {
+      throw new ServiceError(400, "ResourceNotFoundException", `Event bus ${name} does not exist.`);
+    }
+    return { Name: name, Arn: arn };
   }
 
   putEvents(body: unknown, call: JsonCall): object {

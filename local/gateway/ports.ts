@@ -45,3 +45,43 @@ export interface QueuePort {
   /** `attributes` become message attributes of type String. Throws ServiceError QueueDoesNotExist. */
   sendMessage(queueArn: string, body: string, attributes?: Readonly<Record<string, string>>): void;
 }
+
+/** A message as an event source mapping hands it to a function. */
+export interface SourceMessage {
+  readonly messageId: string;
+  readonly receiptHandle: string;
+  readonly body: string;
+  readonly md5OfBody: string;
+  readonly md5OfMessageAttributes?: string;
+  /** SenderId, SentTimestamp, ApproximateReceiveCount, ApproximateFirstReceiveTimestamp … */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly messageAttributes: Readonly<
+    Record<
+      string,
+      {
+        readonly DataType: string;
+        readonly StringValue?: string | undefined;
+        /** base64 */
+        readonly BinaryValue?: string | undefined;
+      }
+    >
+  >;
+}
+
+/** `arrival`: there may be something to take, or sooner than was thought. `departure`: messages were taken or removed. */
+export type QueueChange = "arrival" | "departure";
+
+/** A queue as a source of events. Every method throws ServiceError QueueDoesNotExist. */
+export interface QueueSourcePort {
+  visibilityTimeoutSeconds(queueArn: string): number;
+  /** Receives up to `most` visible messages, which are hidden for the queue's visibility timeout. */
+  take(queueArn: string, most: number): readonly SourceMessage[];
+  /** Throws ServiceError ReceiptHandleIsInvalid. */
+  remove(queueArn: string, receiptHandle: string): void;
+  /** Makes a message visible again as if it had not been taken. Throws ServiceError ReceiptHandleIsInvalid. */
+  giveBack(queueArn: string, receiptHandle: string): void;
+  /** Cloud milliseconds, past or to come; undefined when the queue is empty. */
+  nextVisibleAt(queueArn: string): number | undefined;
+  /** The listener must not throw. Returns the function that ends it. */
+  onChange(queueArn: string, listener: (change: QueueChange) => void): () => void;
+}

@@ -7,6 +7,16 @@ const policies: Readonly<Record<string, PolicyDocument>> = {
   "service-role/AWSLambdaBasicExecutionRole": {
     Statement: { Effect: "Allow", Action: writeLogs, Resource: "*" },
   },
+  "service-role/AmazonAPIGatewayPushToCloudWatchLogs": {
+    Statement: {
+      Effect: "Allow",
+      Action: [
+        ...writeLogs,
+        ...["logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:FilterLogEvents"],
+      ],
+      Resource: "*",
+    },
+  },
   AWSXRayDaemonWriteAccess: {
     Statement: {
       Effect: "Allow",

@@ -19,6 +19,8 @@ export interface LambdaHostOptions extends PoolLimits {
   readonly endpointUrl: () => string;
   /** One line of a function's output. */
   readonly onLog?: (definition: FunctionDefinition, line: string) => void;
+  /** Told of every invocation that ended. Must not throw. */
+  readonly onFinished?: (invocation: FinishedInvocation) => void;
   /** Concurrent invocations in the account. Default 1,000, as AWS grants to begin with. */
   readonly accountConcurrency?: number;
 }
@@ -36,6 +38,8 @@ export interface HostedInvocation {
   /** A fault that the caller has drawn already; else the host asks the rig itself. */
   readonly fault?: FaultEffect | undefined;
   readonly faultIsDrawn?: boolean;
+  /** Takes a streamed response while the function writes it; the payload is empty then. */
+  readonly onChunk?: (bytes: Uint8Array) => Promise<void>;
 }
 
 export interface HostedResult extends LambdaResult {
@@ -109,7 +113,7 @@ export class LambdaHost implements LambdaPort {
       const call = { service: "lambda", operation: name, resource: name };
       const fault = how.faultIsDrawn ? how.fault : this.#options.faults.next(call);
       await this.#misbehaveBefore(fault, how.signal);
-      const result = await this.#runAdmitted(hosted, payload, fault, how.signal);
+      const result = await this.#runAdmitted(hosted, payload, fault, how);
       if (fault?.kind === "fail-after-work" || fault?.kind === "reset-after-work") throw brokenAnswer();
       return result;
     } finally {
@@ -126,7 +130,7 @@ export class LambdaHost implements LambdaPort {
     hosted: HostedFunction,
     payload: string,
     fault: FaultEffect | undefined,
-    signal: AbortSignal | undefined,
+    { signal, onChunk }: HostedInvocation,
   ): Promise<HostedResult> {
     const { definition, handlerPlace } = hosted;
     const { clock } = this.#options;
@@ -167,6 +171,7 @@ export class LambdaHost implements LambdaPort {
         kill: fault?.kind === "kill" ? killOrder(fault) : undefined,
         signal,
         onLog: (text) => log.write(text),
+        onChunk,
       });
       return this.#finish(hosted, requestId, thread.outgoingCalls, limitAnswer(outcome), log);
     } finally {
@@ -186,7 +191,9 @@ export class LambdaHost implements LambdaPort {
     log.flush();
     const error =
       "error" in outcome ? { errorType: outcome.error.errorType, errorMessage: outcome.error.errorMessage } : undefined;
-    this.lastInvocations.push({ functionName, requestId, outgoingCalls, ...(error ? { error } : {}) });
+    const finished = { functionName, requestId, outgoingCalls, ...(error ? { error } : {}) };
+    this.lastInvocations.push(finished);
+    this.#options.onFinished?.(finished);
     if (this.lastInvocations.length > mostInvocationsKept) this.lastInvocations.shift();
     const payload = "error" in outcome ? JSON.stringify(outcome.error) : outcome.payload;
     return { payload, logTail: log.tail, ...(error ? { error } : {}) };

@@ -1,7 +1,7 @@
 // One execution environment of a function: a worker thread that answers one invocation at a time.
 import { Worker } from "node:worker_threads";
 import type { FunctionDefinition, HandlerPlace } from "./function-definition.ts";
-import type { InvocationError, InvokeMessage, WorkerMessage, WorkerSetup } from "./worker/messages.ts";
+import type { HostMessage, InvocationError, InvokeMessage, WorkerMessage, WorkerSetup } from "./worker/messages.ts";
 import { killedExitCode } from "./worker/outgoing-calls.ts";
 
 export type Outcome = { readonly payload: string } | { readonly error: InvocationError };
@@ -18,6 +18,8 @@ export interface ThreadInvocation extends InvokeMessage {
   readonly timeoutRealMilliseconds: number;
   readonly signal: AbortSignal | undefined;
   readonly onLog: (text: string) => void;
+  /** Takes a streamed response piece by piece; the next one comes when it has resolved. Absent: it becomes the payload. */
+  readonly onChunk: ((bytes: Uint8Array) => Promise<void>) | undefined;
 }
 
 /** Loading a bundle is the processor's work, which no faster clock shortens: this wait is real time. */
@@ -124,6 +126,8 @@ export class WorkerThread {
 
   #answer(invocation: ThreadInvocation): Promise<Outcome> {
     const { requestId, payload, timeoutCloudMilliseconds, traceId, kill, signal } = invocation;
+    const streamed: Uint8Array[] = [];
+    const take = invocation.onChunk ?? (async (bytes) => void streamed.push(bytes));
     return new Promise((resolve, reject) => {
       let crash: InvocationError | undefined;
       const settle = (outcome: Outcome) => {
@@ -149,8 +153,13 @@ export class WorkerThread {
       }, invocation.timeoutRealMilliseconds);
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#onMessage = (message) => {
-        if (message.kind === "result") settle({ payload: message.payload });
-        else if (message.kind === "error") settle({ error: message.error });
+        if (message.kind === "result") settle({ payload: message.payload ?? Buffer.concat(streamed).toString("utf8") });
+        else if (message.kind === "chunk") {
+          // Who does not want more of it does not keep the function from going on.
+          const taken: HostMessage = { kind: "taken" };
+          const goOn = () => this.#worker.postMessage(taken);
+          take(message.bytes).then(goOn, goOn);
+        } else if (message.kind === "error") settle({ error: message.error });
         else if (message.kind === "crash") crash = message.error;
       };
       this.#onExit = (exitCode) => settle({ error: crash ?? exitError(requestId, exitCode) });

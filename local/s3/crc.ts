@@ -11,6 +11,8 @@ export const crcPolynomials = {
   CRC32: { width: 32n, reflected: 0xedb88320n },
   CRC32C: { width: 32n, reflected: 0x82f63b78n },
   CRC64NVME: { width: 64n, reflected: 0x9a6c9329ac4bc9b5n },
+  /** Aliyun's and OSS's; S3 has no such checksum. */
+  CRC64XZ: { width: 64n, reflected: 0xc96c5795d7870f42n },
 } as const;
 
 export type CrcName = keyof typeof crcPolynomials;

@@ -20,7 +20,8 @@ function content(fields: XmlFields): string {
     .join("");
 }
 
-function element(name: string, value: XmlValue): string {
+/** One element, or one for each item of a list; nothing for undefined. */
+export function element(name: string, value: XmlValue): string {
   if (value === undefined) return "";
   if (isList(value)) return value.map((item) => element(name, item)).join("");
   return `<${name}>${typeof value === "object" ? content(value) : escapeText(String(value))}</${name}>`;

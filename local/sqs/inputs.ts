@@ -26,6 +26,7 @@ export const sendEntry = z.strictObject({ ...entryId, ...message });
 export const deleteMessage = z.strictObject({ QueueUrl: queueUrl, ...deletion });
 export const deleteEntry = z.strictObject({ ...entryId, ...deletion });
 export const changeVisibility = z.strictObject({ QueueUrl: queueUrl, ...visibility });
+export const visibilityEntry = z.strictObject({ ...entryId, ...visibility });
 export const batch = z.strictObject({ QueueUrl: queueUrl, Entries: z.array(z.looseObject(entryId)) });
 export const queueOnly = z.strictObject({ QueueUrl: queueUrl });
 
@@ -54,6 +55,16 @@ export const listQueues = z.strictObject({
   MaxResults: z.int().min(1).max(1000).optional(),
   NextToken: z.string().optional(),
 });
+
+const queueArn = z.string().regex(/^arn:aws:sqs:[^:]+:\d{12}:[\w-]{1,80}$/, "is not the ARN of a queue");
+
+export const startMove = z.strictObject({
+  SourceArn: queueArn,
+  DestinationArn: queueArn.optional(),
+  MaxNumberOfMessagesPerSecond: z.int().min(1).max(500).optional(),
+});
+export const listMoves = z.strictObject({ SourceArn: queueArn, MaxResults: z.int().min(1).max(10).default(1) });
+export const cancelMove = z.strictObject({ TaskHandle: z.string().min(1) });
 
 export type MessageInput = Omit<z.output<typeof sendMessage>, "QueueUrl">;
 export type ReceiveInput = z.output<typeof receiveMessage>;

@@ -136,6 +136,82 @@ export class MessageStore {
     return changes > 0;
   }
 
+  /** Undoes a receive that still holds. */
+  giveBack(queue: string, messageId: string, receipt: string, nowMilliseconds: number): void {
+    this.#run(
+      `UPDATE messages SET visible_at = ?, receive_count = receive_count - 1, receipt = NULL
+       WHERE queue = ? AND message_id = ? AND receipt = ?`,
+      nowMilliseconds,
+      queue,
+      messageId,
+      receipt,
+    );
+  }
+
+  /** How many visible messages lie in the queue, and the last one's place: what a move is about. */
+  visibleNow(queue: string, nowMilliseconds: number): { readonly count: number; readonly lastSequence: number } {
+    const [row] = this.#all(
+      "SELECT COUNT(*) AS count, MAX(sequence) AS last FROM messages WHERE queue = ? AND visible_at <= ?",
+      queue,
+      nowMilliseconds,
+    );
+    return { count: Number(row?.count), lastSequence: Number(row?.last ?? 0) };
+  }
+
+  /** The queues from which visible messages of this dead-letter queue came; undefined stands for "sent here directly". */
+  sourcesOf(queue: string, nowMilliseconds: number): (string | undefined)[] {
+    const rows = this.#all(
+      "SELECT DISTINCT source_queue_arn AS arn FROM messages WHERE queue = ? AND visible_at <= ?",
+      queue,
+      nowMilliseconds,
+    );
+    return rows.map((row) => (row.arn === null ? undefined : String(row.arn)));
+  }
+
+  /**
+   * Moves up to `most` visible messages that lie at `lastSequence` or before it, oldest first. Each becomes a new message
+   * with a new id and age, as SQS does. `destinationOf` gets the ARN a message came from, and returns a queue's name or
+   * undefined, which ends the move there.
+   */
+  moveVisible(
+    queue: string,
+    how: {
+      readonly lastSequence: number;
+      readonly most: number;
+      readonly destinationOf: (sourceQueueArn: string | undefined) => string | undefined;
+    },
+    nowMilliseconds: number,
+  ): { readonly moved: number; readonly destinations: readonly string[]; readonly stuck: boolean } {
+    return this.#atomically(() => {
+      const rows = this.#all(
+        "SELECT * FROM messages WHERE queue = ? AND visible_at <= ? AND sequence <= ? ORDER BY sequence LIMIT ?",
+        queue,
+        nowMilliseconds,
+        how.lastSequence,
+        how.most,
+      );
+      const destinations = new Set<string>();
+      for (const [index, row] of rows.entries()) {
+        const destination = how.destinationOf(row.source_queue_arn === null ? undefined : String(row.source_queue_arn));
+        if (destination === undefined) return { moved: index, destinations: [...destinations], stuck: true };
+        destinations.add(destination);
+        this.#run("DELETE FROM messages WHERE sequence = ?", row.sequence ?? null);
+        this.#run(
+          `INSERT INTO messages (queue, message_id, body, attributes, sender_id, sent_at, visible_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?)`,
+          destination,
+          randomUUID(),
+          String(row.body),
+          String(row.attributes),
+          String(row.sender_id),
+          nowMilliseconds,
+          nowMilliseconds,
+        );
+      }
+      return { moved: rows.length, destinations: [...destinations], stuck: false };
+    });
+  }
+
   /** When the next hidden message appears. */
   nextVisibleAt(queue: string): number | undefined {
     const [row] = this.#all("SELECT MIN(visible_at) AS at FROM messages WHERE queue = ?", queue);

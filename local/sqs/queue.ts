@@ -1,5 +1,6 @@
 // A queue's settings, what may be put into it, and how its messages and facts look to a client.
 // Source: the SQS API reference; quotas as of 2026 (1 MiB per message and per batch).
+import type { SourceMessage } from "../gateway/ports.ts";
 import { ServiceError } from "../gateway/service.ts";
 import type { MessageInput, ReceiveInput } from "./inputs.ts";
 import { attributesDigest, bodyDigest, type MessageAttributes } from "./message-digests.ts";
@@ -24,6 +25,11 @@ export interface Queue extends Required<Omit<BootQueue, "redrive">> {
   readonly arn: string;
   readonly redrive: BootQueue["redrive"];
   readonly createdAtMilliseconds: number;
+}
+
+/** What a template's reference to a queue resolves to. */
+export function queueUrl(gatewayUrl: string, accountId: string, queueName: string): string {
+  return `${gatewayUrl}/${accountId}/${queueName}`;
 }
 
 export const largestBatchBytes = 1_048_576;
@@ -95,6 +101,20 @@ export function rendered(message: StoredMessage, receiptHandle: string, asked: R
     ...(Object.keys(attributes).length > 0
       ? { MessageAttributes: attributes, MD5OfMessageAttributes: attributesDigest(attributes) }
       : {}),
+  };
+}
+
+/** A message as it stands in the record that a function gets, with all its attributes. */
+export function sourceMessage(message: StoredMessage, receiptHandle: string): SourceMessage {
+  const md5OfMessageAttributes = attributesDigest(message.attributes);
+  return {
+    messageId: message.messageId,
+    receiptHandle,
+    body: message.body,
+    md5OfBody: bodyDigest(message.body),
+    ...(md5OfMessageAttributes === undefined ? {} : { md5OfMessageAttributes }),
+    attributes: systemAttributes(message),
+    messageAttributes: message.attributes,
   };
 }
 

@@ -1,43 +1,69 @@
-// The ports, chosen and found free before anything is made; and Aliyun's remembered, for links outlive a restart only there.
+// The ports, chosen and found free before anything is made, and remembered: links and tokens outlive a restart only there.
 import { readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import * as z from "zod";
+import type { BootOptions } from "../boot-options.ts";
+import { portOffsets, portsAfterFirst } from "./port-offsets.ts";
 import { SentenceError } from "./sentence-error.ts";
 
-const aliyunPortsSchema = z.object({ rpc: z.int(), download: z.int() });
+const portsSchema = z.record(z.enum(Object.keys(portOffsets) as (keyof typeof portOffsets)[]), z.int());
 
-export type AliyunPorts = z.infer<typeof aliyunPortsSchema>;
+type Ports = z.infer<typeof portsSchema>;
 
-const fileIn = (stateDirectory: string) => path.join(stateDirectory, "aliyun-ports.json");
+/** What of BootOptions says where the servers beside AWS listen. */
+export type ChosenPorts = Pick<BootOptions, "aliyunPorts" | "ossPort" | "frontPorts" | "wecomPort">;
+
+const fileIn = (stateDirectory: string) => path.join(stateDirectory, "ports.json");
 
 /**
- * The two after `port`; for port 0 those of the last start if they are free, else undefined: any. Throws a SentenceError
+ * Those after `port`; for port 0 those of the last start if they are free, else undefined: any. Throws a SentenceError
  * when one is taken. Another program may still take one before it is used; then the service that wanted it says so.
  */
-export async function chooseAliyunPorts(port: number, stateDirectory: string): Promise<AliyunPorts | undefined> {
+export async function choosePorts(port: number, stateDirectory: string): Promise<ChosenPorts | undefined> {
   if (port === 0) {
     const last = readPorts(stateDirectory);
-    return last && (await areFree(last.rpc, last.download)) ? last : undefined;
+    return last && (await areFree(...Object.values(last))) ? asOptions(last) : undefined;
   }
   const taken: number[] = [];
-  for (const needed of [port, port + 1, port + 2]) if (!(await isFree(needed))) taken.push(needed);
-  if (taken.length === 0) return { rpc: port + 1, download: port + 2 };
+  for (const offset of [0, ...Object.values(portOffsets)]) {
+    if (!(await isFree(port + offset))) taken.push(port + offset);
+  }
+  if (taken.length === 0) {
+    const entries = Object.entries(portOffsets).map(([name, offset]) => [name, port + offset] as const);
+    return asOptions(portsSchema.parse(Object.fromEntries(entries)));
+  }
   const which =
     taken.length === 1 ? `Port ${taken[0]} is` : `Ports ${taken.slice(0, -1).join(", ")} and ${taken.at(-1)} are`;
   throw new SentenceError(
-    `${which} taken by another program; npm start needs ${port} for AWS, ${port + 1} and ${port + 2} for Aliyun. ` +
+    `${which} taken by another program; npm start needs ${port} for AWS, ${port + 1} and ${port + 2} for Aliyun RDS, ` +
+      `and those up to ${port + portsAfterFirst} for OSS, the sign-in, the HTTP API and WeCom. ` +
       "Choose others with --port, such as --port 5566; --port 0 takes any free ones.",
   );
 }
 
-export function rememberAliyunPorts(stateDirectory: string, ports: AliyunPorts): void {
+export function rememberPorts(stateDirectory: string, chosen: Required<ChosenPorts>): void {
+  const { aliyunPorts, ossPort, frontPorts, wecomPort } = chosen;
+  const [api = 0, secondApi = 0] = frontPorts?.apis ?? [];
+  const ports: Ports = {
+    ...{ rpc: aliyunPorts?.rpc ?? 0, download: aliyunPorts?.download ?? 0, oss: ossPort ?? 0, wecom: wecomPort ?? 0 },
+    ...{ signIn: frontPorts?.signIn ?? 0, api, secondApi },
+  };
   writeFileSync(fileIn(stateDirectory), JSON.stringify(ports));
 }
 
-function readPorts(stateDirectory: string): AliyunPorts | undefined {
+function asOptions({ rpc, download, oss, signIn, api, secondApi, wecom }: Ports): ChosenPorts {
+  return {
+    aliyunPorts: { rpc, download },
+    ossPort: oss,
+    frontPorts: { signIn, apis: [api, secondApi] },
+    wecomPort: wecom,
+  };
+}
+
+function readPorts(stateDirectory: string): Ports | undefined {
   try {
-    return aliyunPortsSchema.parse(JSON.parse(readFileSync(fileIn(stateDirectory), "utf8")));
+    return portsSchema.parse(JSON.parse(readFileSync(fileIn(stateDirectory), "utf8")));
   } catch {
     return undefined;
   }

@@ -1,13 +1,13 @@
 // What can be found wrong before anything is made, and before the local cloud is even loaded.
 
 import { checkBackupFile } from "../samples/register-file.ts";
-import { type AliyunPorts, chooseAliyunPorts } from "./choose-ports.ts";
+import { type ChosenPorts, choosePorts } from "./choose-ports.ts";
 import { claimState } from "./claim-state.ts";
 import type { StartOptions } from "./options.ts";
 
 export interface Ground {
   /** Undefined: any free ones. */
-  readonly aliyunPorts: AliyunPorts | undefined;
+  readonly ports: ChosenPorts | undefined;
   /** Lets another `npm start` have the state folder. */
   readonly letGo: () => void;
 }
@@ -17,7 +17,7 @@ export async function lookFirst(options: StartOptions): Promise<Ground> {
   for (const file of options.backups) await checkBackupFile(file);
   const letGo = claimState(options.stateDirectory);
   try {
-    return { aliyunPorts: await chooseAliyunPorts(options.port, options.stateDirectory), letGo };
+    return { ports: await choosePorts(options.port, options.stateDirectory), letGo };
   } catch (error) {
     letGo();
     throw error;

@@ -2,6 +2,7 @@
 import path from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { projectFolder, stateFolder } from "../../cli/project-folder.ts";
+import { portsAfterFirst } from "./port-offsets.ts";
 
 export interface StartOptions {
   /** End after the first run, with exit code 0 when every backup that could be copied was. */
@@ -26,8 +27,8 @@ const unitBytes: Readonly<Record<string, number>> = {
 /** The sample lies on the disk twice: at the source and in S3. */
 const largestSizeBytes = 64 * 1024 ** 3;
 const smallestSizeBytes = 1024 ** 2;
-/** The two ports after it are Aliyun's. */
-const highestPort = 65_533;
+/** Those after it are Aliyun's, the sign-in's, the HTTP API's. */
+const highestPort = 65_535 - portsAfterFirst;
 
 /** Prints help or a complaint and ends the process (0 or 1) where the arguments ask for it. */
 export function parseStartOptions(argv: readonly string[], workingFolder: string): StartOptions {
@@ -38,7 +39,12 @@ export function parseStartOptions(argv: readonly string[], workingFolder: string
     .option("--backup <file>", "let this file cross as an Aliyun backup, too; may be given again", collect, [])
     .option("--size <size>", "of the large sample, such as 50MiB or 2GiB", parseSize, parseSize(defaultSize))
     .option("--faults <seed>", "let the clouds misbehave; the same whole number, the same trouble", parseWhole)
-    .option("--port <port>", "of the AWS services, the next two are Aliyun's; 0: any free", parsePort, defaultPort)
+    .option(
+      "--port <port>",
+      "of the AWS services; the next ones are Aliyun's, the sign-in's and the API's; 0: any free",
+      parsePort,
+      defaultPort,
+    )
     .option("--dynamodb-endpoint <url>", "use this DynamoDB, not the one for Linux x64 that comes along", parseUrl)
     .option("--state <folder>", "where the local cloud keeps its data", ".causeway")
     .helpOption("--help", "show this")
@@ -77,7 +83,9 @@ function parseWhole(text: string): number {
 function parsePort(text: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= highestPort) return port;
-  throw new InvalidArgumentError(`Give a port from 0 to ${highestPort}: the two after it are Aliyun's.`);
+  throw new InvalidArgumentError(
+    `Give a port from 0 to ${highestPort}: the ${portsAfterFirst} after it are used, too.`,
+  );
 }
 
 function parseUrl(text: string): string {

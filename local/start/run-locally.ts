@@ -6,7 +6,7 @@ import { humanBytes } from "../../cli/render-run.ts";
 import type { LocalCloud } from "../cloud.ts";
 import { bootCloud } from "../cloud.ts";
 import { Faults } from "../rig/faults.ts";
-import { rememberAliyunPorts } from "./choose-ports.ts";
+import { rememberPorts } from "./choose-ports.ts";
 import { describeRule } from "./describe-faults.ts";
 import type { Ground } from "./look-first.ts";
 import type { StartOptions } from "./options.ts";
@@ -40,12 +40,7 @@ export async function runLocally(options: StartOptions, ground: Ground): Promise
   }
 }
 
-async function bootAndRun(
-  options: StartOptions,
-  { aliyunPorts }: Ground,
-  screen: LiveScreen,
-  stop: Stop,
-): Promise<number> {
+async function bootAndRun(options: StartOptions, { ports }: Ground, screen: LiveScreen, stop: Stop): Promise<number> {
   const { stateDirectory } = options;
   const notice = limitedNotice(screen);
   screen.say("Causeway, on this machine alone: no account, no Docker, no network.");
@@ -58,7 +53,7 @@ async function bootAndRun(
       stateDirectory,
       faults,
       port: options.port,
-      ...(aliyunPorts && { aliyunPorts }),
+      ...ports,
       ...(options.dynamodbEndpoint === undefined ? {} : { dynamodbEndpoint: options.dynamodbEndpoint }),
       onNotice: notice,
     }),
@@ -67,7 +62,7 @@ async function bootAndRun(
   try {
     disconnect = writeConnection(stateDirectory, connectionOf(cloud));
     process.once("exit", disconnect);
-    rememberAliyunPorts(stateDirectory, portsOf(cloud));
+    rememberPorts(stateDirectory, portsOf(cloud));
     showCloud(screen, cloud, stateDirectory);
     for (const sentence of cloud.unknown) notice(sentence);
     const samples = `sample backups, the large one of ${humanBytes(options.sizeBytes)}`;

@@ -5,7 +5,7 @@ import type { LocalConnection } from "../../cli/local-connection.ts";
 import { setInColumns } from "../../cli/terminal-text.ts";
 import type { LocalCloud } from "../cloud.ts";
 import { sampleRegion } from "../samples/register-samples.ts";
-import type { AliyunPorts } from "./choose-ports.ts";
+import type { ChosenPorts } from "./choose-ports.ts";
 
 const counted: Readonly<Record<string, string>> = {
   "AWS::Lambda::Function": "Lambda functions",
@@ -21,6 +21,10 @@ export function showCloud(screen: LiveScreen, cloud: LocalCloud, stateDirectory:
   const rows = [
     ["  AWS services", `${cloud.url}, with ${countResources(cloud)}`],
     ["  Aliyun RDS", `http://${rpcEndpoint}, downloads at ${downloadUrl}`],
+    ...cloud.api.list().flatMap(({ url }) => [
+      ["  HTTP API", `${url}, its documents at ${url}/docs`],
+      ["  sign in once", `${cloud.signIn.oneTimeLink(`${url}/docs`)}, as admin; others choose a user at Authorize`],
+    ]),
     ["  data and logs", folderForPeople(stateDirectory)],
   ];
   for (const line of setInColumns([{}, { tooLong: "wrap" }], rows, screen.columns)) screen.say(line);
@@ -53,9 +57,15 @@ export function connectionOf(cloud: LocalCloud): LocalConnection {
   };
 }
 
-export function portsOf({ aliyun }: LocalCloud): AliyunPorts {
+export function portsOf({ aliyun, oss, wecom, frontPorts }: LocalCloud): Required<ChosenPorts> {
   return {
-    rpc: Number(new URL(`http://${aliyun.rpcEndpoint}`).port),
-    download: Number(new URL(aliyun.downloadUrl).port),
+    aliyunPorts: { rpc: portIn(`http://${aliyun.rpcEndpoint}`), download: portIn(aliyun.downloadUrl) },
+    ossPort: portIn(oss.url),
+    frontPorts,
+    wecomPort: portIn(wecom.webhookUrl()),
   };
+}
+
+function portIn(url: string): number {
+  return Number(new URL(url).port);
 }

@@ -1,6 +1,6 @@
 // Starts, continues, stops and redrives executions. One engine per service; its journal is its memory.
 import { randomUUID } from "node:crypto";
-import type { LambdaPort } from "../gateway/ports.ts";
+import type { EventPort, LambdaPort } from "../gateway/ports.ts";
 import { type Principal, type ServiceContext, ServiceError } from "../gateway/service.ts";
 import { seededRandom } from "../rig/faults.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -17,12 +17,14 @@ import { runScope } from "./run-scope.ts";
 import type { Machine, Runtime, WorkflowEvent } from "./runtime.ts";
 import { Scope } from "./scope.ts";
 import { SdkClients } from "./sdk-clients.ts";
+import { statusEvent } from "./status-event.ts";
 import { asWorkflowError, Cancelled } from "./workflow-error.ts";
 
 export interface EngineOptions {
   readonly lambda: LambdaPort;
   readonly endpointUrl: () => string;
   readonly historyLimit: number;
+  readonly events?: EventPort;
 }
 
 export interface NewMachine {
@@ -45,6 +47,7 @@ export class Engine implements Runtime {
   readonly running = new Map<string, Execution>();
   /** Of its own, so that expressions and jitter do not change which calls the fault rig hits. */
   readonly random: () => number;
+  readonly #events: EventPort | undefined;
   readonly #definitions = new Map<string, Definition>();
   readonly #listeners = new Set<(event: WorkflowEvent) => void>();
   readonly #unfinished = new Set<Promise<void>>();
@@ -54,6 +57,7 @@ export class Engine implements Runtime {
     this.context = context;
     this.lambda = options.lambda;
     this.historyLimit = options.historyLimit;
+    this.#events = options.events;
     this.random = seededRandom(context.faults.seed);
     this.journal = new Journal(context.stateDirectory, context.clock.now());
     this.evaluator = new Evaluator({ now: () => context.clock.now(), random: this.random });
@@ -116,6 +120,7 @@ export class Engine implements Runtime {
       this.context.clock.now(),
     );
     const row = this.row(id);
+    this.statusChanged(row);
     this.#launch(row, machine);
     this.journal.flush();
     return row;
@@ -151,6 +156,8 @@ export class Engine implements Runtime {
       Object.assign(row, { status: "ABORTED", error: error ?? null, cause: cause ?? null });
       row.stoppedAt = this.context.clock.now();
       rows.saveExecution(this.journal, row);
+      rows.abortBelow(this.journal, row.id, row.stoppedAt);
+      this.statusChanged(row);
     }
     this.journal.flush();
     return execution?.row ?? row;
@@ -174,6 +181,7 @@ export class Engine implements Runtime {
       throw new ServiceError(400, "ExecutionNotRedrivable", `Execution Not Redrivable: '${arn}'. Its history is full`);
     }
     this.revive(row, token);
+    this.statusChanged(row);
     this.#launch(row, machine);
     this.journal.flush();
     return row;
@@ -243,6 +251,18 @@ export class Engine implements Runtime {
 
   emit(event: WorkflowEvent): void {
     for (const listener of this.#listeners) listener(event);
+  }
+
+  statusChanged(row: rows.ExecutionRow): void {
+    // Children of Map Runs are seen through their parent; they would flood every rule that names no state machine.
+    if (!this.#events || row.mapRunId !== null) return;
+    const { accountId, region, clock } = this.context;
+    try {
+      this.#events.publish(statusEvent(row, { accountId, region, nowMilliseconds: clock.now() }));
+    } catch {
+      // Only a bus that was closed just before this service throws. Such events are best effort in AWS too, and losing
+      // one must not keep an execution from ending.
+    }
   }
 
   /** Returns the function that stops listening. */

@@ -132,6 +132,7 @@ export class Execution {
     row.stoppedAt = runtime.context.clock.now();
     saveExecution(runtime.journal, row);
     if (status === "SUCCEEDED") deleteScopesOf(runtime.journal, row.id);
+    runtime.statusChanged(row);
     runtime.running.delete(row.arn);
   }
 

@@ -196,6 +196,23 @@ export function saveMapRun(journal: Journal, row: MapRunRow): void {
   );
 }
 
+/** Ends the Map Runs of an execution and their children, at every depth, when nothing of them runs in this process. */
+export function abortBelow(journal: Journal, executionId: number, now: number): void {
+  const below =
+    "WITH RECURSIVE below (id) AS (SELECT ? UNION SELECT executions.id FROM executions" +
+    " JOIN mapRuns ON executions.mapRunId = mapRuns.id JOIN below ON mapRuns.executionId = below.id) ";
+  for (const [table, member] of [
+    ["executions", "id"],
+    ["mapRuns", "executionId"],
+  ]) {
+    journal.write(
+      `${below}UPDATE ${table} SET status = 'ABORTED', stoppedAt = ? WHERE status = 'RUNNING' AND ${member} IN (SELECT id FROM below)`,
+      executionId,
+      now,
+    );
+  }
+}
+
 export interface StatusCount {
   readonly status: RowStatus;
   readonly executions: number;

@@ -46,6 +46,8 @@ export interface Runtime {
   /** In [0, 1), from a seed. */
   random(): number;
   emit(event: WorkflowEvent): void;
+  /** Tells the default bus, unless the execution is a Map Run's child. Never throws. */
+  statusChanged(row: ExecutionRow): void;
   definitionOf(hash: string): Definition;
   /** Runs a scope from its checkpoint to its end; rejects with WorkflowError, or Cancelled when it was aborted. */
   runScope(scope: Scope): Promise<Json>;

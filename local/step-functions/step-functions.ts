@@ -1,6 +1,6 @@
 // The local cloud's Step Functions: Amazon States Language with JSONata, durable, behind the gateway.
 import { jsonService } from "../gateway/json-service.ts";
-import type { LambdaPort, WorkflowPort } from "../gateway/ports.ts";
+import type { EventPort, LambdaPort, WorkflowPort } from "../gateway/ports.ts";
 import type { LocalService, ServiceContext } from "../gateway/service.ts";
 import { operations } from "./api.ts";
 import { Engine, type NewMachine } from "./engine.ts";
@@ -15,6 +15,8 @@ export interface StepFunctionsOptions {
   readonly endpointUrl: () => string;
   /** Events after which an execution fails. Default 25,000. */
   readonly historyLimit?: number;
+  /** Where changes of an execution's status are published. Absent: nowhere. */
+  readonly events?: EventPort;
 }
 
 export interface StepFunctionsService extends LocalService, WorkflowPort {

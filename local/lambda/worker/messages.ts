@@ -32,10 +32,20 @@ export interface InvokeMessage {
   readonly kill: KillOrder | undefined;
 }
 
+/** The chunk sent last was taken: the next one may come. */
+export interface TakenMessage {
+  readonly kind: "taken";
+}
+
+export type HostMessage = InvokeMessage | TakenMessage;
+
 export type WorkerMessage =
   | { readonly kind: "ready" }
   | { readonly kind: "init-error"; readonly error: InvocationError }
-  | { readonly kind: "result"; readonly payload: string }
+  /** A piece of a streamed response; the next one waits for TakenMessage. */
+  | { readonly kind: "chunk"; readonly bytes: Uint8Array }
+  /** `payload` is undefined when the response was streamed. */
+  | { readonly kind: "result"; readonly payload: string | undefined }
   | { readonly kind: "error"; readonly error: InvocationError }
   /** The function's process is about to end: an uncaught exception or an unhandled rejection. */
   | { readonly kind: "crash"; readonly error: InvocationError }

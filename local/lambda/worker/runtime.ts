@@ -3,18 +3,21 @@ import { enableCompileCache, flushCompileCache } from "node:module";
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { adoptCloudTime } from "./cloud-time.ts";
-import type { InvocationError, InvokeMessage, WorkerMessage, WorkerSetup } from "./messages.ts";
+import type { HostMessage, InvocationError, InvokeMessage, WorkerMessage, WorkerSetup } from "./messages.ts";
 import { type KillOrder, watchOutgoingCalls } from "./outgoing-calls.ts";
+import { isStreaming, provideStreaming, runStreaming } from "./response-stream.ts";
 
-type Handler = (event: unknown, context: object) => unknown;
+type Handler = (event: unknown, ...contextOrStream: object[]) => unknown;
 
 const setup = workerData as WorkerSetup;
 let killOrder: KillOrder | undefined;
+let chunkTaken: (() => void) | undefined;
 
 captureOutput();
 // Threads come and go, and many local clouds run the same bundles: compiling them once saves a third of each start.
 enableCompileCache();
 adoptCloudTime(setup.clock);
+provideStreaming();
 watchOutgoingCalls(setup.outgoingCalls, () => killOrder);
 process.on("uncaughtException", (error) => crash(describe(error)));
 process.on("unhandledRejection", (reason) => {
@@ -25,7 +28,10 @@ process.on("unhandledRejection", (reason) => {
 loadHandler().then(
   (handler) => {
     flushCompileCache();
-    parentPort?.on("message", (message: InvokeMessage) => void answer(handler, message));
+    parentPort?.on("message", (message: HostMessage) => {
+      if ("kind" in message) chunkTaken?.();
+      else void answer(handler, message);
+    });
     send({ kind: "ready" });
   },
   (error: unknown) => send({ kind: "init-error", error: describeInitError(error) }),
@@ -46,8 +52,13 @@ async function answer(handler: Handler, message: InvokeMessage): Promise<void> {
   killOrder = message.kill;
   process.env._X_AMZN_TRACE_ID = message.traceId;
   try {
-    const result = await handler(JSON.parse(message.payload), contextOf(message));
-    send({ kind: "result", payload: JSON.stringify(result) ?? "null" });
+    const [event, context]: [unknown, object] = [JSON.parse(message.payload), contextOf(message)];
+    if (isStreaming(handler)) {
+      await runStreaming(handler, event, context, sendChunk);
+      send({ kind: "result", payload: undefined });
+    } else {
+      send({ kind: "result", payload: JSON.stringify(await handler(event, context)) ?? "null" });
+    }
   } catch (thrown) {
     const error = describe(thrown);
     process.stderr.write(`${JSON.stringify({ level: "ERROR", requestId: message.requestId, ...error })}\n`);
@@ -101,6 +112,14 @@ function describeInitError(thrown: unknown): InvocationError {
   const error = describe(thrown);
   if (error.errorType === "Runtime.HandlerNotFound") return error;
   return { ...error, errorType: "Runtime.InitError", errorMessage: `${error.errorType}: ${error.errorMessage}` };
+}
+
+/** One chunk at a time is under way: a slow reader slows the handler down. */
+function sendChunk(bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    chunkTaken = resolve;
+    send({ kind: "chunk", bytes });
+  });
 }
 
 function send(message: WorkerMessage): void {

@@ -133,6 +133,16 @@ describe("alarms", () => {
     });
     stages.get("dev")?.data.resourceCountIs("AWS::SNS::Subscription", 0);
   });
+
+  it("may publish to their topic, whose own policy replaces the one that would let them", () => {
+    const { PolicyDocument } = resourceOf("AWS::SNS::TopicPolicy", "AlarmTopicPolicy").Properties;
+    const cloudWatch = { Service: "cloudwatch.amazonaws.com" };
+    expect(PolicyDocument).toMatchObject({
+      Statement: expect.arrayContaining([
+        expect.objectContaining({ Effect: "Allow", Action: "sns:Publish", Principal: cloudWatch }),
+      ]),
+    });
+  });
 });
 
 describe("validation", () => {

@@ -207,6 +207,15 @@ describe("schedules over HTTP", () => {
     ]);
     rig.denied.add("iam:PassRole");
     await expect(create({ Name: "other" })).rejects.toMatchObject({ name: "AccessDeniedException" });
+    rig.denied.clear();
+    rig.authorized.length = 0;
+    await client.send(new UpdateScheduleCommand(base));
+    expect(rig.authorized.map(({ action }) => action)).toEqual(["scheduler:UpdateSchedule", "iam:PassRole"]);
+    rig.denied.add("iam:PassRole");
+    const update = client.send(new UpdateScheduleCommand({ ...base, State: "DISABLED" }));
+    await expect(update).rejects.toMatchObject({ name: "AccessDeniedException" });
+    expect((await get("nightly")).State).toBe("ENABLED");
+    await expect(client.send(new UpdateScheduleCommand({ ...base, Name: "none" }))).rejects.toThrow("PassRole");
   });
 });
 

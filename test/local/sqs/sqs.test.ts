@@ -17,7 +17,8 @@ import {
   SQSClient,
 } from "@aws-sdk/client-sqs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createSqsService, queueUrl, type SqsService } from "../../../local/sqs/sqs.ts";
+import { queueUrl } from "../../../local/sqs/queue.ts";
+import { createSqsService, type SqsService } from "../../../local/sqs/sqs.ts";
 import { accountId, region, type ServiceRig, startServiceRig } from "../service-rig.ts";
 
 const queueArn = (name: string) => `arn:aws:sqs:${region}:${accountId}:${name}`;

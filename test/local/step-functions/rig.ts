@@ -13,7 +13,7 @@ import {
 import validateAsl from "asl-validator";
 import type { Gateway } from "../../../local/gateway/gateway.ts";
 import { startGateway } from "../../../local/gateway/gateway.ts";
-import type { LambdaPort } from "../../../local/gateway/ports.ts";
+import type { CloudEvent, LambdaPort } from "../../../local/gateway/ports.ts";
 import { type Authorize, type Principal, ServiceError } from "../../../local/gateway/service.ts";
 import { Clock } from "../../../local/rig/clock.ts";
 import { Faults } from "../../../local/rig/faults.ts";
@@ -64,6 +64,8 @@ export interface Rig {
   readonly denied: string[];
   readonly directory: string;
   readonly defects: unknown[];
+  /** What went to the default bus, oldest first. */
+  readonly events: CloudEvent[];
   /** Creates the machine, and makes sure that asl-validator takes what the service takes. */
   machine(name: string, definition: object): string;
   start(stateMachineArn: string, input?: unknown, name?: string): Promise<string>;
@@ -106,9 +108,11 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
   const context = { clock, faults, authorize, region, accountId, stateDirectory: directory };
   const s3 = smallS3(context, options.objects ?? new Map());
   let url = "";
+  const events: CloudEvent[] = [];
   const service = createStepFunctionsService(context, {
     lambda: fakeLambda(functions),
     endpointUrl: () => url,
+    events: { publish: (event) => void events.push(event) },
     ...(options.historyLimit === undefined ? {} : { historyLimit: options.historyLimit }),
   });
   const defects: unknown[] = [];
@@ -125,14 +129,24 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     get: () => clock.now() - Date.now(),
     set: () => undefined,
   });
-  const rig = assemble({ clock, faults, gateway, service, client, functions, s3, denied, directory, defects });
+  const rig = assemble({ clock, faults, gateway, service, client, functions, s3, denied, directory, defects, events });
   rigs.push(rig);
   return rig;
 }
 
 type Parts = Pick<
   Rig,
-  "clock" | "faults" | "gateway" | "service" | "client" | "functions" | "s3" | "denied" | "directory" | "defects"
+  | "clock"
+  | "faults"
+  | "gateway"
+  | "service"
+  | "client"
+  | "functions"
+  | "s3"
+  | "denied"
+  | "directory"
+  | "defects"
+  | "events"
 >;
 
 function assemble(parts: Parts): Rig {
