@@ -3,6 +3,9 @@ import { App, Tags, Validations } from "aws-cdk-lib";
 import recommendedFlags from "aws-cdk-lib/recommended-feature-flags.json" with { type: "json" };
 import { AwsSolutionsChecks, ServerlessChecks } from "cdk-nag";
 import { readStageSettings, SettingsError, type StageSettings } from "../lib/config.ts";
+import { routesByRoom } from "../lib/routes.ts";
+import { AlertsStack } from "../lib/stacks/alerts-stack.ts";
+import { ConsoleStack } from "../lib/stacks/console-stack.ts";
 import { DataStack } from "../lib/stacks/data-stack.ts";
 import { ReplicationStack } from "../lib/stacks/replication-stack.ts";
 
@@ -35,10 +38,24 @@ function addStage(app: App, settings: StageSettings): void {
     ...common,
     description: "Causeway: tables, buckets and keys, which outlive every redeploy",
   });
-  new ReplicationStack(app, `causeway-${stage}-replication`, {
+  const replication = new ReplicationStack(app, `causeway-${stage}-replication`, {
     ...common,
     data,
     description: "Causeway: copies database backups from Aliyun to S3 and proves the copies",
+  });
+  // Behind the stacks whose dead-letter queues and schedules it watches.
+  const alerts = new AlertsStack(app, `causeway-${stage}-alerts`, {
+    ...common,
+    data,
+    description: "Causeway: tells people what went wrong, and what did not happen",
+  });
+  // Last: it finds the schedules, workflows and dead-letter queues of all the others.
+  new ConsoleStack(app, `causeway-${stage}-console`, {
+    ...common,
+    data,
+    rooms: [{ routes: routesByRoom.alerts, functions: alerts.httpFunctions }, replication.http],
+    parameterValues: replication.parameterValues,
+    description: "Causeway: the HTTP API, its documents, and who may call it",
   });
   Tags.of(app).add("causeway:stage", stage);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new ServerlessChecks(app));

@@ -1,7 +1,17 @@
 // Follows a run until it ends: a block that is drawn anew on a terminal, one line every few seconds elsewhere.
 import type { JobView } from "../lambdas/shared/jobs.ts";
 import type { LiveScreen } from "./live-screen.ts";
-import { liveLines, summaryLine } from "./render-run.ts";
+import { liveLines, type Space, summaryLine } from "./render-run.ts";
+
+export type { JobView };
+
+/** How a run looks while it works. */
+export interface RunRendering {
+  /** Lines that fit into the space; `view` is undefined while the run has not entered itself yet. */
+  block(view: JobView | undefined, space: Space): string[];
+  /** All of it in one line, where nothing is drawn in place; undefined: nothing to say yet. */
+  line(view: JobView | undefined): string | undefined;
+}
 
 export interface FollowOptions {
   /** Undefined while the run has not entered itself yet. */
@@ -10,6 +20,8 @@ export interface FollowOptions {
   readonly hasEnded: () => Promise<boolean>;
   readonly screen: LiveScreen;
   readonly signal: AbortSignal;
+  /** Default: as a run of copies looks. */
+  readonly rendering?: RunRendering;
 }
 
 const readMilliseconds = 250;
@@ -19,12 +31,17 @@ const rateKeptMilliseconds = 3_000;
 /** The fault rig hits this reader, too: some failed reads in a row are no end of the run. */
 const mostFailedReads = 20;
 
+const ofCopies: RunRendering = {
+  block: (view, space) => (view ? liveLines(view, space) : ["  asking Aliyun for its backups …"]),
+  line: (view) => view && summaryLine(view),
+};
+
 /**
  * Returns the last view, and undefined when the run ended without ever having entered itself. When the signal aborts, it
  * returns at once with what was last seen. Throws what `read` throws when it does so 20 times in a row.
  */
 export async function followRun(options: FollowOptions): Promise<JobView | undefined> {
-  const { screen, signal } = options;
+  const { screen, signal, rendering = ofCopies } = options;
   const steady = steadyRate();
   let view: JobView | undefined;
   let failedReads = 0;
@@ -42,14 +59,13 @@ export async function followRun(options: FollowOptions): Promise<JobView | undef
     }
     const shown = view && steady(view, Date.now());
     if (screen.isTerminal) {
-      screen.draw(
-        shown
-          ? liveLines(shown, { columns: screen.columns, rows: screen.blockRows })
-          : ["  asking Aliyun for its backups …"],
-      );
-    } else if (shown && Date.now() - printedAt >= lineMilliseconds) {
-      printedAt = Date.now();
-      screen.say(summaryLine(shown));
+      screen.draw(rendering.block(shown, { columns: screen.columns, rows: screen.blockRows }));
+    } else if (Date.now() - printedAt >= lineMilliseconds) {
+      const line = rendering.line(shown);
+      if (line !== undefined) {
+        printedAt = Date.now();
+        screen.say(line);
+      }
     }
     await pause(readMilliseconds, signal);
   }

@@ -8,6 +8,8 @@ import type { Faults } from "./rig/faults.ts";
 export interface BootOptions {
   /** A synthesised app: `cdk.out`. */
   readonly assemblyDirectory: string;
+  /** Endings of the names of the stacks that run, such as `data`; absent: all. What they import must be among them. */
+  readonly onlyStacks?: readonly string[];
   /** Everything that survives a restart lies here. Made when missing. */
   readonly stateDirectory: string;
   /** Default: the machine's time. */

@@ -104,7 +104,7 @@ export async function bootCloud(options: BootOptions): Promise<LocalCloud> {
 }
 
 async function boot(options: BootOptions, started: (() => Promise<unknown>)[]): Promise<LocalCloud> {
-  const assembly = readAssembly(options.assemblyDirectory);
+  const assembly = chosenStacks(readAssembly(options.assemblyDirectory), options.onlyStacks);
   const place = onePlace(assembly);
   const clock = options.clock ?? new Clock();
   const faults = options.faults ?? new Faults();
@@ -244,6 +244,11 @@ function standInParameters(
   };
   const declared = new Set(assembly.stacks.flatMap((stack) => Object.keys(stack.template.Parameters ?? {})));
   return Object.fromEntries(Object.entries(values).filter(([name]) => declared.has(name)));
+}
+
+function chosenStacks(assembly: Assembly, only: readonly string[] | undefined): Assembly {
+  if (only === undefined) return assembly;
+  return { ...assembly, stacks: assembly.stacks.filter(({ name }) => only.some((ending) => name.endsWith(`-${ending}`))) };
 }
 
 /** Returns one sentence for each thing that is not carried out. */

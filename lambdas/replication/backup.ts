@@ -12,6 +12,8 @@ export const restorabilities = [
   "snapshot-only",
   /** The vendor's encryption: the bytes are useless outside its key service. */
   "encrypted-at-vendor",
+  /** An export in Parquet: for analysis. No server restores from it. */
+  "parquet-analytic",
   "unknown",
 ] as const;
 

@@ -3,6 +3,7 @@ import {
   BatchGetCommand,
   type DynamoDBDocumentClient,
   GetCommand,
+  QueryCommand,
   TransactWriteCommand,
   UpdateCommand,
 } from "@aws-sdk/lib-dynamodb";
@@ -16,7 +17,41 @@ const keysPerBatchGet = 100;
 const mostBatchGetRounds = 10;
 const isHolder = "#claim.#executionArn = :me";
 
+/** The partition of the index `byChange`. */
+const listing = "copy";
+/** What puts an item where it belongs in that list; `#changed()` has the values. */
+const listed = "#listing = :listing, #changedAt = :changedAt";
+/** Of a filtered list: so many items are looked at in one query, and so many queries are made for one page. */
+const itemsLookedAtPerQuery = 200;
+const mostQueriesPerList = 10;
+/** A list says what became of each copy: neither its plan nor its link, which is a secret. */
+const listedAttributes = ["copyId", "backup", "restorability", "state", "key", "changedAt", "lastError", "result"];
+
 type Values = Record<string, unknown>;
+
+/** Where a page of the list ended. */
+export interface CopyPosition {
+  readonly copyId: string;
+  readonly changedAt: string;
+}
+
+export interface CopiesQuestion {
+  readonly state?: CopyState | undefined;
+  readonly instanceId?: string | undefined;
+  readonly engine?: string | undefined;
+  readonly most: number;
+  readonly after?: CopyPosition | undefined;
+}
+
+export type ListedCopy = Pick<
+  Copy,
+  "copyId" | "backup" | "restorability" | "state" | "key" | "changedAt" | "lastError" | "result"
+>;
+
+export interface CopiesPage {
+  readonly copies: readonly ListedCopy[];
+  readonly position: CopyPosition | undefined;
+}
 
 export interface EgressBudget {
   /** `2026-11` */
@@ -29,10 +64,12 @@ export interface EgressBudget {
 export class CopiesStore {
   readonly #client: DynamoDBDocumentClient;
   readonly #table: string;
+  readonly #now: () => number;
 
-  constructor(client: DynamoDBDocumentClient, table: string) {
+  constructor(client: DynamoDBDocumentClient, table: string, now: () => number = Date.now) {
     this.#client = client;
     this.#table = table;
+    this.#now = now;
   }
 
   async read(copyId: string): Promise<Copy | undefined> {
@@ -40,6 +77,53 @@ export class CopiesStore {
       new GetCommand({ TableName: this.#table, Key: { copyId }, ConsistentRead: true }),
     );
     return answer.Item as Copy | undefined;
+  }
+
+  /**
+   * The last changed first; the index lags a moment behind. `after`: the position that the page before ended at. A page may
+   * be shorter than `most`, even empty, where the filters left most out: the list ends where there is no position.
+   */
+  async list(question: CopiesQuestion): Promise<CopiesPage> {
+    const copies: ListedCopy[] = [];
+    let { after } = question;
+    for (let read = 0; read < mostQueriesPerList; read += 1) {
+      const answer = await this.#client.send(new QueryCommand(this.#listQuery(question, after)));
+      const found = (answer.Items ?? []) as (ListedCopy & CopyPosition)[];
+      copies.push(...found.slice(0, question.most - copies.length));
+      const isCut = found.length > 0 && copies.at(-1) !== found.at(-1);
+      const last = (isCut ? copies.at(-1) : answer.LastEvaluatedKey) as CopyPosition | undefined;
+      after = last && { copyId: last.copyId, changedAt: last.changedAt };
+      if (after === undefined || copies.length === question.most) break;
+    }
+    return { copies, position: after };
+  }
+
+  #listQuery({ state, instanceId, engine, most }: CopiesQuestion, after: CopyPosition | undefined) {
+    const filters = [
+      ...(state === undefined ? [] : ["#state = :state"]),
+      ...(instanceId === undefined ? [] : ["#backup.#instanceId = :instanceId"]),
+      ...(engine === undefined ? [] : ["#backup.#engine = :engine"]),
+    ];
+    const projection = listedAttributes.map((name) => `#${name}`).join(", ");
+    const names = `#listing ${projection} ${filters.join(" ")}`.match(/#\w+/g) ?? [];
+    return {
+      TableName: this.#table,
+      IndexName: "byChange",
+      KeyConditionExpression: "#listing = :listing",
+      ProjectionExpression: projection,
+      ...(filters.length > 0 && { FilterExpression: filters.join(" AND ") }),
+      ExpressionAttributeNames: Object.fromEntries(names.map((name) => [name, name.slice(1)])),
+      ExpressionAttributeValues: {
+        ":listing": listing,
+        ...(state !== undefined && { ":state": state }),
+        ...(instanceId !== undefined && { ":instanceId": instanceId }),
+        ...(engine !== undefined && { ":engine": engine }),
+      },
+      ScanIndexForward: false,
+      // With a filter, more is looked at than is given out.
+      Limit: filters.length > 0 ? itemsLookedAtPerQuery : most,
+      ...(after !== undefined && { ExclusiveStartKey: { ...after, listing } }),
+    };
   }
 
   /** State by copy id; ids without an item are absent. */
@@ -77,7 +161,7 @@ export class CopiesStore {
     return this.#conditionally(
       backup.copyId,
       "SET #claim = :claim, #backup = :backup, #key = :key, #restorability = :restorability, " +
-        "#state = if_not_exists(#state, :copying) REMOVE #lastError",
+        `#state = if_not_exists(#state, :copying), ${listed} REMOVE #lastError`,
       `${mayTake} OR #claim.#executionArn = :me`,
       {
         ":claim": claim,
@@ -86,6 +170,7 @@ export class CopiesStore {
         ":backup": backup,
         ":restorability": backup.restorability,
         ":copying": "copying" satisfies CopyState,
+        ...this.#changed(),
         ...(seen === undefined ? {} : { ":seen": seen }),
       },
     );
@@ -117,9 +202,9 @@ export class CopiesStore {
         {
           Update: this.#update(
             copyId,
-            "SET #plan = :plan, #link = :link, #state = :copying REMOVE #completed",
+            `SET #plan = :plan, #link = :link, #state = :copying, ${listed} REMOVE #completed`,
             isHolder,
-            { ":plan": plan, ":link": link, ":me": executionArn, ":copying": "copying" },
+            { ":plan": plan, ":link": link, ":me": executionArn, ":copying": "copying", ...this.#changed() },
           ),
         },
       ],
@@ -175,10 +260,11 @@ export class CopiesStore {
     await this.#asHolder(
       copyId,
       executionArn,
-      "SET #state = :state, #result = :result REMOVE #claim, #plan, #link, #lastError, #completed",
+      `SET #state = :state, #result = :result, ${listed} REMOVE #claim, #plan, #link, #lastError, #completed`,
       {
         ":state": state,
         ":result": result,
+        ...this.#changed(),
       },
     );
   }
@@ -189,10 +275,16 @@ export class CopiesStore {
    */
   async fail(copyId: string, failure: CopyFailure, state: CopyState, keepPlan: boolean): Promise<void> {
     const dropped = keepPlan ? "#claim, #link" : "#claim, #link, #completed, #plan";
-    await this.#asHolder(copyId, failure.executionArn, `SET #state = :state, #lastError = :failure REMOVE ${dropped}`, {
+    const update = `SET #state = :state, #lastError = :failure, ${listed} REMOVE ${dropped}`;
+    await this.#asHolder(copyId, failure.executionArn, update, {
       ":state": state,
       ":failure": failure,
+      ...this.#changed(),
     });
+  }
+
+  #changed(): Values {
+    return { ":listing": listing, ":changedAt": new Date(this.#now()).toISOString() };
   }
 
   async #asHolder(copyId: string, executionArn: string, update: string, values: Values): Promise<void> {

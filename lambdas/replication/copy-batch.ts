@@ -2,13 +2,13 @@
 import { CausewayError, isErrorNamed } from "../shared/errors.ts";
 import { pause } from "../shared/retry.ts";
 import type { Concurrency } from "./choose-concurrency.ts";
-import type { CopyPlan } from "./copy.ts";
+import type { UploadPlan } from "./copy.ts";
 import type { CopyPartPorts } from "./copy-part.ts";
 import { copyPart } from "./copy-part.ts";
 import type { LedgerPart } from "./part-ledger.store.ts";
 import type { Batch } from "./plan-parts.ts";
 import { lengthOfRange, mostPartsInFlight, rangeOfPart } from "./plan-parts.ts";
-import type { StoredPart } from "./targets/target.ts";
+import { checksumFor, type MultipartTarget, type StoredPart } from "./targets/target.ts";
 
 export interface BatchPorts extends Omit<CopyPartPorts, "onBytes"> {
   readLedger(firstPart: number, lastPart: number): Promise<LedgerPart[]>;
@@ -46,7 +46,7 @@ const closingMilliseconds = 10_000;
 const mostWrongRanges = 3;
 
 export async function copyBatch(
-  plan: CopyPlan,
+  plan: UploadPlan,
   address: string,
   batch: Batch,
   ports: BatchPorts,
@@ -57,13 +57,17 @@ export async function copyBatch(
 }
 
 /** A part counts as there only when ledger and target agree on it: number, length, ETag, and checksum where stated. */
-export function agrees(row: LedgerPart | undefined, stored: StoredPart | undefined): boolean {
+export function agrees(
+  target: Pick<MultipartTarget, "checksum">,
+  row: LedgerPart | undefined,
+  stored: StoredPart | undefined,
+): boolean {
   if (row === undefined || stored === undefined) return false;
   if (row.etag !== stored.etag || row.bytes !== stored.bytes) return false;
-  return stored.checksum === null || stored.checksum === row.checksum;
+  return stored.checksum === null || stored.checksum === checksumFor(target, row);
 }
 
-async function findMissing(plan: CopyPlan, batch: Batch, ports: BatchPorts) {
+async function findMissing(plan: UploadPlan, batch: Batch, ports: BatchPorts) {
   const [rows, stored] = await Promise.all([
     ports.readLedger(batch.firstPart, batch.lastPart),
     ports.target.listParts(plan, batch.firstPart, batch.lastPart),
@@ -73,7 +77,7 @@ async function findMissing(plan: CopyPlan, batch: Batch, ports: BatchPorts) {
   const missing: number[] = [];
   let presentBytes = 0;
   for (let partNumber = batch.firstPart; partNumber <= batch.lastPart; partNumber += 1) {
-    if (agrees(rowOf.get(partNumber), storedOf.get(partNumber))) {
+    if (agrees(ports.target, rowOf.get(partNumber), storedOf.get(partNumber))) {
       presentBytes += lengthOfRange(rangeOfPart(plan, partNumber));
     } else missing.push(partNumber);
   }
@@ -81,7 +85,7 @@ async function findMissing(plan: CopyPlan, batch: Batch, ports: BatchPorts) {
 }
 
 class BatchWork {
-  readonly #plan: CopyPlan;
+  readonly #plan: UploadPlan;
   readonly #address: string;
   readonly #queue: number[];
   readonly #ports: BatchPorts;
@@ -100,7 +104,7 @@ class BatchWork {
   #wake: () => void = () => undefined;
 
   constructor(
-    plan: CopyPlan,
+    plan: UploadPlan,
     address: string,
     missing: number[],
     ports: BatchPorts,

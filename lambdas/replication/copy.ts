@@ -17,19 +17,23 @@ export function newClaim(executionArn: string, nowMilliseconds: number): Claim {
   return { executionArn, expiresAt: new Date(nowMilliseconds + claimSeconds * 1000).toISOString() };
 }
 
-/** Everything that is pinned when a copy begins and may not change until it ends. */
-export interface CopyPlan extends PartPlan {
-  readonly bucket: string;
+/** What the engine pins when an upload begins, whichever way it goes, and may not change until it ends. */
+export interface UploadPlan extends PartPlan {
   readonly key: string;
   readonly uploadId: string;
   /** Our own name of the upload: partition of the part ledger, and metadata of the object. */
   readonly uploadMark: string;
   readonly sourceFacts: SourceFacts;
-  /** CRC-64/XZ that the inventory states, decimal text; null if it states none. */
-  readonly inventoryCrc64: string | null;
-  /** ETag of the object that a forced copy replaces. */
+  /** ETag of the object that is replaced, as in `Completion`. */
   readonly replacesEtag: string | null;
   readonly plannedAt: string;
+}
+
+/** The plan of a backup's copy. */
+export interface CopyPlan extends UploadPlan {
+  readonly bucket: string;
+  /** CRC-64/XZ that the inventory states, decimal text; null if it states none. */
+  readonly inventoryCrc64: string | null;
 }
 
 export interface SourceLink {
@@ -40,7 +44,8 @@ export interface SourceLink {
   readonly version: number;
 }
 
-export type CopyState = "copying" | "verified" | "copied-unverified" | "failed";
+export const copyStates = ["copying", "verified", "copied-unverified", "failed"] as const;
+export type CopyState = (typeof copyStates)[number];
 
 /** How far equality is shown; the last is a warning, never "verified". */
 export const proofClasses = ["source-checksum", "source-crc-header", "length-and-etag"] as const;
@@ -90,6 +95,8 @@ export interface Copy {
   readonly backup: ListedBackup;
   readonly restorability: Restorability;
   readonly state: CopyState;
+  /** RFC 3339: when a claim was taken or the state changed last. Absent on items that were made before there was a list. */
+  readonly changedAt?: string;
   /** Where the object is, or is to be. */
   readonly key: string;
   readonly claim?: Claim;

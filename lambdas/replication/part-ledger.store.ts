@@ -9,7 +9,7 @@ export interface LedgerPart {
   readonly etag: string;
   /** CRC-64/XZ of the part, decimal text. */
   readonly crc64: string;
-  /** The target's checksum of the part, as computed here, in the target's text form. */
+  /** CRC-64/NVME of the part, base64. */
   readonly checksum: string;
 }
 

@@ -54,17 +54,16 @@ export const receiptSchema = z.object({
 
 export type Receipt = z.infer<typeof receiptSchema>;
 
-export const signedReceiptSchema = z.object({
-  receipt: receiptSchema,
-  signature: z.object({
-    keyId: z.string(),
-    algorithm: z.literal("ECDSA_SHA_256"),
-    /** SHA-256 of the receipt's canonical bytes, hex. */
-    sha256: z.string(),
-    /** DER, base64. */
-    value: z.string(),
-  }),
+export const signatureSchema = z.object({
+  keyId: z.string(),
+  algorithm: z.literal("ECDSA_SHA_256"),
+  /** SHA-256 of the receipt's canonical bytes, hex. */
+  sha256: z.string(),
+  /** DER, base64. */
+  value: z.string(),
 });
+
+export const signedReceiptSchema = z.object({ receipt: receiptSchema, signature: signatureSchema });
 
 export type SignedReceipt = z.infer<typeof signedReceiptSchema>;
 
@@ -136,11 +135,78 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
-export function receiptDigest(receipt: Receipt): Buffer {
+/** Of a receipt of any format. */
+export function receiptDigest(receipt: object): Buffer {
   return createHash("sha256").update(canonicalJson(receipt)).digest();
+}
+
+/** The text of the file in which a receipt of any format is kept. */
+export async function signReceipt(
+  receipt: object,
+  sign: (digest: Buffer) => Promise<{ keyId: string; value: string }>,
+): Promise<string> {
+  const digest = receiptDigest(receipt);
+  const { keyId, value } = await sign(digest);
+  const signature: z.infer<typeof signatureSchema> = {
+    keyId,
+    algorithm: "ECDSA_SHA_256",
+    sha256: digest.toString("hex"),
+    value,
+  };
+  return `${JSON.stringify({ receipt, signature }, null, 2)}\n`;
+}
+
+/** Of a receipt's file as it was written: what points at it. */
+export function sha256Of(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** One fact, one receipt: the upload's mark keeps a forced copy's apart from the one before. */
 export function receiptKeyOf(plan: Pick<CopyPlan, "key" | "uploadMark">): string {
   return `receipts/${plan.key}/${plan.uploadMark}/copy.json`;
 }
+
+/** Beside the receipt of the copy that it goes on from. */
+export function mirrorReceiptKeyOf(plan: Pick<CopyPlan, "key" | "uploadMark">): string {
+  return `receipts/${plan.key}/${plan.uploadMark}/mirror-oss.json`;
+}
+
+export const mirrorReceiptFormat = "causeway/mirror-receipt/1";
+
+/** What is in OSS, and that it is what the copy brought to S3: with the copy's receipt, Aliyun RDS = S3 = OSS. */
+export const mirrorReceiptSchema = z.object({
+  format: z.literal(mirrorReceiptFormat),
+  /** The receipt of the copy: its key, and the SHA-256 of its file, hex. */
+  copy: z.object({ copyId: z.string(), receiptKey: z.string(), receiptSha256: z.string(), crc64: z.string() }),
+  source: z.object({
+    kind: z.literal("s3"),
+    bucket: z.string(),
+    key: z.string(),
+    versionId: z.string().nullable(),
+    sizeBytes: z.number(),
+    etag: z.string(),
+    checksumAlgorithm: z.literal("CRC64NVME"),
+    /** As S3 states it of the whole object; null where it does not. */
+    checksum: z.string().nullable(),
+  }),
+  target: z.object({
+    kind: z.literal("aliyun-oss"),
+    region: z.string(),
+    bucket: z.string(),
+    key: z.string(),
+    sizeBytes: z.number(),
+    etag: z.string(),
+    /** CRC-64/XZ as OSS states it of the finished object. */
+    crc64: z.string(),
+  }),
+  proof: z.object({
+    /** CRC-64/XZ of the bytes that passed, folded where they passed in parts. */
+    crc64: z.string(),
+    sentence: z.string(),
+  }),
+  mirroredAt: z.string(),
+});
+
+export type MirrorReceipt = z.infer<typeof mirrorReceiptSchema>;
+
+export const signedMirrorReceiptSchema = z.object({ receipt: mirrorReceiptSchema, signature: signatureSchema });

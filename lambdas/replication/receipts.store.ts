@@ -27,8 +27,18 @@ export class ReceiptsStore {
       return body;
     } catch (error) {
       if (!isErrorNamed(error, "PreconditionFailed", "ConditionalRequestConflict")) throw error;
+      return (await this.read(key)) ?? "";
+    }
+  }
+
+  /** The text of a receipt; undefined when there is none (yet). */
+  async read(key: string): Promise<string | undefined> {
+    try {
       const answer = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key }));
-      return (await answer.Body?.transformToString()) ?? "";
+      return await answer.Body?.transformToString();
+    } catch (error) {
+      if (isErrorNamed(error, "NoSuchKey", "NotFound")) return undefined;
+      throw error;
     }
   }
 }

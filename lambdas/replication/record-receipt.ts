@@ -1,11 +1,9 @@
 // Record receipt: sign the facts of a completed copy, write them once, and mark the copy as done.
-
-import { createHash } from "node:crypto";
 import { CausewayError, isErrorNamed } from "../shared/errors.ts";
 import type { Copy, CopyResult, CopyState } from "./copy.ts";
 import { isVerified } from "./copy.ts";
 import type { Receipt, SignedReceipt } from "./receipt.ts";
-import { canonicalJson, receiptDigest, receiptKeyOf, receiptOf } from "./receipt.ts";
+import { canonicalJson, receiptKeyOf, receiptOf, sha256Of, signReceipt } from "./receipt.ts";
 
 export interface RecordReceiptPorts {
   read(copyId: string): Promise<Copy | undefined>;
@@ -28,7 +26,7 @@ export async function recordReceipt(
   }
   const receipt = receiptOf(copy, plan, completed, input.executionArn);
   const key = receiptKeyOf(plan);
-  const written = await ports.writeOnce(key, await signed(receipt, ports));
+  const written = await ports.writeOnce(key, await signReceipt(receipt, (digest) => ports.sign(digest)));
   const kept = (JSON.parse(written) as SignedReceipt).receipt;
   if (!sameFacts(kept, receipt)) {
     throw new CausewayError("ReceiptConflict", `${key} holds a receipt of other facts; receipts are never replaced.`);
@@ -43,7 +41,7 @@ export async function recordReceipt(
     checksum: completed.checksum,
     completedAt: completed.completedAt,
     receiptKey: key,
-    receiptSha256: createHash("sha256").update(written).digest("hex"),
+    receiptSha256: sha256Of(written),
     executionArn: input.executionArn,
     runId: input.runId,
   };
@@ -56,16 +54,6 @@ export async function recordReceipt(
     if (now?.result?.receiptKey !== key || now.result.executionArn !== input.executionArn) throw error;
   }
   return result;
-}
-
-async function signed(receipt: Receipt, ports: Pick<RecordReceiptPorts, "sign">): Promise<string> {
-  const digest = receiptDigest(receipt);
-  const { keyId, value } = await ports.sign(digest);
-  const document: SignedReceipt = {
-    receipt,
-    signature: { keyId, algorithm: "ECDSA_SHA_256", sha256: digest.toString("hex"), value },
-  };
-  return `${JSON.stringify(document, null, 2)}\n`;
 }
 
 /** An earlier attempt may have written it under another execution; what it says of source and target must be the same. */

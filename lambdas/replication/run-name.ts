@@ -1,7 +1,10 @@
 // The name of a scheduled run.
 
-/** `scheduled-20261120T031500Z`: allowed in an execution's name (no colon), the same for the same scheduled time. */
-export function runNameOf(scheduledTime: string): string {
+/**
+ * `scheduled-20261120T031500Z`: allowed in an execution's name (no colon), the same for the same scheduled time.
+ * `runsAs` tells the workflows apart: the name is also the job's id.
+ */
+export function runNameOf(scheduledTime: string, runsAs: string): string {
   const utc = new Date(Date.parse(scheduledTime)).toISOString().slice(0, 19);
-  return `scheduled-${utc.replace(/[-:]/g, "")}Z`;
+  return `${runsAs}-${utc.replace(/[-:]/g, "")}Z`;
 }

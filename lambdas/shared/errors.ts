@@ -52,11 +52,14 @@ export const retryableByName = {
   NotFound: false,
   MethodNotAllowed: false,
   BodyTooLarge: false,
+  UnsupportedMediaType: false,
   Conflict: false,
   PreconditionMissing: false,
   PreconditionFailed: false,
   IdempotencyKeyReused: false,
   StillWorking: true,
+  TooManyRequests: true,
+  NotReady: true,
 } as const satisfies Record<string, boolean>;
 
 export type ErrorName = keyof typeof retryableByName;

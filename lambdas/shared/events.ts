@@ -84,6 +84,7 @@ export const eventSchemas = {
   NothingNew: z.object({ databaseId: z.string(), lastAt: z.string().nullable(), hours: z.number() }),
   ScheduleMissed: z.object({ schedule: z.string(), lastAt: z.string().nullable(), hours: z.number() }),
   DeadLettersWaiting: z.object({ queue: z.string(), holds: z.string(), messages: z.number() }),
+  DeadLettersCleared: z.object({ queue: z.string(), holds: z.string() }),
   /** What an alert was about is well again. */
   AlertRecovered: z.object({ alertId: z.string(), event: z.string(), subject: z.string(), since: z.string() }),
 } as const;

@@ -1,13 +1,17 @@
 // The Jobs table: one partition per job, with items `job`, `unit#<unit>` and `progress#<unit>#<worker>`.
+import { TransactionCanceledException } from "@aws-sdk/client-dynamodb";
 import {
   BatchWriteCommand,
   type DynamoDBDocumentClient,
+  GetCommand,
   PutCommand,
   QueryCommand,
+  TransactWriteCommand,
   UpdateCommand,
 } from "@aws-sdk/lib-dynamodb";
-import { CausewayError } from "./errors.ts";
-import type { Job, JobUnit, JobView, WorkerProgress } from "./jobs.ts";
+import type { AuditPut } from "./audit.store.ts";
+import { CausewayError, isErrorNamed } from "./errors.ts";
+import type { Job, JobKind, JobState, JobUnit, JobView, WorkerProgress } from "./jobs.ts";
 import { viewJob } from "./jobs.ts";
 import { pause } from "./retry.ts";
 
@@ -21,6 +25,41 @@ const mostBatchRounds = 8;
 /** Doubled each time: 6 s in all before it is given up. */
 const firstPauseMilliseconds = 50;
 
+/** The partition of the index `byStart` that lists the jobs. */
+const listing = "job";
+/** Of a filtered list: so many items are looked at in one query, and so many queries are made for one page. */
+const itemsLookedAtPerPage = 200;
+const mostPagesPerList = 10;
+
+/** Where a page of the list ended. */
+export interface JobPosition {
+  readonly jobId: string;
+  readonly startedAt: string;
+}
+
+export interface JobsQuestion {
+  readonly kind?: JobKind | undefined;
+  readonly states?: readonly JobState[] | undefined;
+  readonly most: number;
+  readonly after?: JobPosition | undefined;
+}
+
+export interface JobsPage {
+  readonly jobs: readonly Job[];
+  readonly position: JobPosition | undefined;
+}
+
+/** What a job says that did not end by itself. */
+export type JobEnding = Pick<Job, "state" | "sentence" | "error"> & { readonly finishedAt: string };
+
+interface JobChange {
+  readonly Key: { readonly jobId: string; readonly item: "job" };
+  readonly UpdateExpression: string;
+  readonly ConditionExpression: string;
+  readonly ExpressionAttributeNames: Record<string, string>;
+  readonly ExpressionAttributeValues: Record<string, unknown>;
+}
+
 export class JobsStore {
   readonly #client: DynamoDBDocumentClient;
   readonly #table: string;
@@ -32,7 +71,149 @@ export class JobsStore {
 
   /** Creates the job or, when the same one starts again (a retry, a redrive), sets it running anew. */
   async putJob(job: Job): Promise<void> {
-    await this.#client.send(new PutCommand({ TableName: this.#table, Item: { ...job, item: "job" } }));
+    await this.#client.send(new PutCommand({ TableName: this.#table, Item: { ...job, item: "job", listing } }));
+  }
+
+  /** Enters a job that was just asked for, unless the work itself was quicker. */
+  async enterJob(job: Job): Promise<void> {
+    try {
+      await this.#client.send(
+        new PutCommand({
+          TableName: this.#table,
+          Item: { ...job, item: "job", listing },
+          ConditionExpression: "attribute_not_exists(#jobId)",
+          ExpressionAttributeNames: { "#jobId": "jobId" },
+        }),
+      );
+    } catch (error) {
+      if (!isErrorNamed(error, "ConditionalCheckFailedException")) throw error;
+    }
+  }
+
+  /** The job itself, without its units. */
+  async find(jobId: string): Promise<Job | undefined> {
+    const answer = await this.#client.send(
+      new GetCommand({ TableName: this.#table, Key: { jobId, item: "job" }, ConsistentRead: true }),
+    );
+    return answer.Item as Job | undefined;
+  }
+
+  /**
+   * Newest first; the index lags a moment behind. `after`: the position that the page before ended at. A page may be
+   * shorter than `most`, even empty, where the filter left most out: the list ends where there is no position.
+   */
+  async list(question: JobsQuestion): Promise<JobsPage> {
+    const jobs: Job[] = [];
+    let { after } = question;
+    for (let read = 0; read < mostPagesPerList; read += 1) {
+      const answer = await this.#client.send(new QueryCommand(this.#listQuery(question, after)));
+      const found = (answer.Items ?? []) as Job[];
+      jobs.push(...found.slice(0, question.most - jobs.length));
+      const isCut = found.length > 0 && jobs.at(-1) !== found.at(-1);
+      const last = isCut ? jobs.at(-1) : (answer.LastEvaluatedKey as JobPosition | undefined);
+      after = last && { jobId: last.jobId, startedAt: last.startedAt };
+      if (after === undefined || jobs.length === question.most) break;
+    }
+    return { jobs, position: after };
+  }
+
+  #listQuery({ kind, states, most }: JobsQuestion, after: JobPosition | undefined) {
+    const byKind = kind === undefined ? [] : ["#kind = :kind"];
+    const byState =
+      states === undefined ? [] : [`#state IN (${states.map((_, index) => `:state${index}`).join(", ")})`];
+    const filters = [...byKind, ...byState];
+    return {
+      TableName: this.#table,
+      IndexName: "byStart",
+      KeyConditionExpression: "#listing = :listing",
+      ...(filters.length > 0 && { FilterExpression: filters.join(" AND ") }),
+      ExpressionAttributeNames: {
+        "#listing": "listing",
+        ...(kind !== undefined && { "#kind": "kind" }),
+        ...(states !== undefined && { "#state": "state" }),
+      },
+      ExpressionAttributeValues: {
+        ":listing": listing,
+        ...(kind !== undefined && { ":kind": kind }),
+        ...Object.fromEntries((states ?? []).map((state, index) => [`:state${index}`, state])),
+      },
+      ScanIndexForward: false,
+      // With a filter, more is looked at than is given out.
+      Limit: filters.length > 0 ? itemsLookedAtPerPage : most,
+      ...(after !== undefined && { ExclusiveStartKey: { ...after, listing, item: "job" } }),
+    };
+  }
+
+  /** Notes that somebody wants it to end, with its audit item. Throws `Conflict` where it has ended already. */
+  async requestCancel(jobId: string, at: string, audit: AuditPut): Promise<void> {
+    await this.#changeWithAudit(audit, `Job ${jobId} has ended already; there is nothing left to cancel.`, {
+      Key: { jobId, item: "job" },
+      UpdateExpression: "SET #cancelRequestedAt = if_not_exists(#cancelRequestedAt, :at)",
+      ConditionExpression: "#state IN (:queued, :running)",
+      ExpressionAttributeNames: { "#cancelRequestedAt": "cancelRequestedAt", "#state": "state" },
+      ExpressionAttributeValues: { ":at": at, ":queued": "queued", ":running": "running" },
+    });
+  }
+
+  /** Sets an ended job running again, with its audit item. Throws `Conflict` where it changed since `seen`. */
+  async reopen(jobId: string, seen: JobState, at: string, audit: AuditPut): Promise<void> {
+    await this.#changeWithAudit(audit, `Job ${jobId} changed while it was to be redriven; look again.`, {
+      Key: { jobId, item: "job" },
+      UpdateExpression:
+        "SET #state = :running, #phase = :phase, #heartbeatAt = :at REMOVE #finishedAt, #cancelRequestedAt, #error, #sentence",
+      ConditionExpression: "#state = :seen",
+      ExpressionAttributeNames: {
+        "#state": "state",
+        "#phase": "phase",
+        "#heartbeatAt": "heartbeatAt",
+        "#finishedAt": "finishedAt",
+        "#cancelRequestedAt": "cancelRequestedAt",
+        "#error": "error",
+        "#sentence": "sentence",
+      },
+      ExpressionAttributeValues: { ":running": "running", ":phase": "redriven", ":at": at, ":seen": seen },
+    });
+  }
+
+  /** False where the job is not there, or had ended already: what it said then stays. */
+  async closeUnlessFinished(jobId: string, executionArn: string, ending: JobEnding): Promise<boolean> {
+    const entries = Object.entries({ ...ending, phase: "finished", heartbeatAt: ending.finishedAt });
+    try {
+      await this.#client.send(
+        new UpdateCommand({
+          TableName: this.#table,
+          Key: { jobId, item: "job" },
+          UpdateExpression: `SET ${entries.map((_, index) => `#n${index} = :v${index}`).join(", ")}`,
+          ConditionExpression: "#state IN (:queued, :running) AND #executionArn = :executionArn",
+          ExpressionAttributeNames: {
+            "#state": "state",
+            "#executionArn": "executionArn",
+            ...Object.fromEntries(entries.map(([name], index) => [`#n${index}`, name])),
+          },
+          ExpressionAttributeValues: {
+            ":queued": "queued",
+            ":running": "running",
+            ":executionArn": executionArn,
+            ...Object.fromEntries(entries.map(([, value], index) => [`:v${index}`, value])),
+          },
+        }),
+      );
+      return true;
+    } catch (error) {
+      if (isErrorNamed(error, "ConditionalCheckFailedException")) return false;
+      throw error;
+    }
+  }
+
+  async #changeWithAudit(audit: AuditPut, conflict: string, update: JobChange): Promise<void> {
+    try {
+      await this.#client.send(
+        new TransactWriteCommand({ TransactItems: [{ Update: { TableName: this.#table, ...update } }, audit] }),
+      );
+    } catch (error) {
+      if (isConditionFailed(error)) throw new CausewayError("Conflict", conflict);
+      throw error;
+    }
   }
 
   async updateJob(jobId: string, changes: Partial<Omit<Job, "jobId">>): Promise<void> {
@@ -111,4 +292,10 @@ export class JobsStore {
       }),
     );
   }
+}
+
+/** A transaction may also be cancelled because another one was quicker: that passes. */
+function isConditionFailed(error: unknown): boolean {
+  if (!(error instanceof TransactionCanceledException)) return false;
+  return (error.CancellationReasons ?? []).some(({ Code }) => Code === "ConditionalCheckFailed");
 }

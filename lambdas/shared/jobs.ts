@@ -1,6 +1,12 @@
 // A long-running thing of any room, as a person sees it: state, phase, bytes, rate, time left.
 
-export type JobState = "queued" | "running" | "succeeded" | "succeeded-with-warnings" | "failed" | "cancelled";
+export const jobStates = ["queued", "running", "succeeded", "succeeded-with-warnings", "failed", "cancelled"] as const;
+export type JobState = (typeof jobStates)[number];
+
+/** Nothing works on it any more. */
+export function isFinished(state: JobState): boolean {
+  return state !== "queued" && state !== "running";
+}
 
 export const jobKinds = ["replication-run", "snapshot-export", "mirror-object", "mirror-reconciliation"] as const;
 export type JobKind = (typeof jobKinds)[number];
@@ -36,6 +42,8 @@ export interface JobUnit {
   readonly reason?: string;
   readonly proof?: string;
   readonly receiptKey?: string;
+  /** Of what it has done so far; a job without counts of its own shows their sum. */
+  readonly counts?: Readonly<Record<string, number>>;
 }
 
 /** What one worker has done of a unit, in absolute numbers: item `progress#<unit id>#<worker>`. */
@@ -60,7 +68,7 @@ export interface JobView extends Job {
   readonly secondsLeft: number | undefined;
 }
 
-export interface UnitView extends JobUnit {
+export interface UnitView extends Omit<JobUnit, "counts"> {
   readonly bytesDone: number;
   readonly partsDone: number;
   readonly bytesPerSecond: number;
@@ -68,6 +76,9 @@ export interface UnitView extends JobUnit {
 
 /** A worker silent for longer has ended or died: its rate no longer counts, its bytes do. */
 const staleProgressMilliseconds = 10_000;
+
+/** Of units at which nobody works any more, although not all of their bytes have passed. */
+const unfinishedOutcomes = new Set(["failed", "cancelled", "waiting"]);
 
 /**
  * Sums the workers' absolute numbers. Whatever was retried or reported twice, a unit never counts more than its size.
@@ -78,11 +89,11 @@ export function viewJob(
   progress: readonly WorkerProgress[],
   nowMilliseconds: number,
 ): JobView {
-  const views = units.map((unit): UnitView => {
+  const views = units.map(({ counts: _, ...unit }): UnitView => {
     const finished = unit.finishedAt !== undefined;
     const own = progress.filter((item) => item.unitId === unit.unitId);
     const live = own.filter((item) => nowMilliseconds - Date.parse(item.at) < staleProgressMilliseconds);
-    const copied = finished && unit.outcome !== "failed";
+    const copied = finished && !unfinishedOutcomes.has(unit.outcome ?? "");
     return {
       ...unit,
       bytesDone: copied ? unit.bytesTotal : Math.min(unit.bytesTotal, sum(own.map((item) => item.bytesDone))),
@@ -95,15 +106,31 @@ export function viewJob(
   const bytesDone = sum(views.map((unit) => unit.bytesDone));
   const bytesTotal = sum(views.map((unit) => unit.bytesTotal));
   const bytesPerSecond = sum(views.map((unit) => unit.bytesPerSecond));
+  const counts = job.counts ?? countTogether(units);
+  // Without bytes it is the parts that tell how far it is.
+  const [done, total] =
+    bytesTotal > 0
+      ? [bytesDone, bytesTotal]
+      : [sum(views.map((unit) => unit.partsDone)), sum(views.map((unit) => unit.partsTotal ?? 0))];
   return {
     ...job,
+    ...(counts !== undefined && { counts }),
     units: views,
     bytesDone,
     bytesTotal,
     bytesPerSecond,
-    percent: bytesTotal === 0 ? 0 : Math.floor((bytesDone / bytesTotal) * 100),
+    percent: total === 0 ? 0 : Math.floor((done / total) * 100),
     secondsLeft: bytesPerSecond > 0 ? Math.ceil((bytesTotal - bytesDone) / bytesPerSecond) : undefined,
   };
+}
+
+function countTogether(units: readonly JobUnit[]): Record<string, number> | undefined {
+  if (!units.some(({ counts }) => counts !== undefined)) return undefined;
+  const together: Record<string, number> = {};
+  for (const { counts = {} } of units) {
+    for (const [name, count] of Object.entries(counts)) together[name] = (together[name] ?? 0) + count;
+  }
+  return together;
 }
 
 function sum(numbers: readonly number[]): number {

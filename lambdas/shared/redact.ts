@@ -10,7 +10,10 @@ const signedQuery =
 /** A temporary key's token as a header, as in the canonical request that a refusal may quote. */
 const tokenHeader = /(x-(?:acs|amz|oss)-security-token["']?\s*[:=]\s*["']?)[^\s"',]+/gi;
 
+/** The address of a WeCom group robot: its key is all that protects it. */
+const robotKey = /(\/cgi-bin\/webhook\/send(?:\?|%3F)(?:debug=\d&)?key(?:=|%3D))[^&\s"'<>\\]+/gi;
+
 /** The text without what opens a door. Every error's message and every line of the log goes through it. */
 export function redact(text: string): string {
-  return text.replace(signedQuery, "$1(hidden)").replace(tokenHeader, "$1(hidden)");
+  return text.replace(signedQuery, "$1(hidden)").replace(tokenHeader, "$1(hidden)").replace(robotKey, "$1(hidden)");
 }

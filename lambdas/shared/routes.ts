@@ -34,6 +34,11 @@ export interface Route {
   readonly conditional?: boolean;
   /** What the audit item says was done, such as "started copies"; every POST and PUT has one. */
   readonly audited?: string;
+  /**
+   * The handler's store writes the change and `request.audit.item()` in one transaction. Otherwise the intent is written
+   * before the handler runs, and the outcome after it.
+   */
+  readonly auditedInTransaction?: boolean;
   /** Answers something other than the JSON envelope: `/docs`, `/metrics`. */
   readonly contentType?: string;
 }

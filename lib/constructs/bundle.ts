@@ -35,6 +35,8 @@ const buildOptions = {
   target: "node24",
   // The ES module builds of the AWS SDK are a third smaller; esbuild's default for Node prefers CommonJS.
   mainFields: ["module", "main"],
+  // ali-oss's HTTP client asks for it where it is told to use a proxy, which ours is not, and goes on without it.
+  external: ["proxy-agent"],
   minify: true,
   // Minified names would hide which error a state machine caught: errors are told apart by their class's name.
   keepNames: true,
@@ -46,34 +48,50 @@ const buildOptions = {
   logLevel: "silent",
 } satisfies BuildOptions;
 
+/** Files that lie beside `index.mjs`, by their names there: a file of the project's folder, or a text. */
+export type BundleAssets = Readonly<Record<string, { readonly file: string } | { readonly text: string }>>;
+
 /** What was bundled last for an entry: it holds as long as every source still has its hash. */
 interface Remembered {
+  /** Of the tools and of what lies beside. */
   readonly key: string;
   readonly folder: string;
   readonly sources: Readonly<Record<string, string>>;
 }
 
 /**
- * Bundles lambdas/<entry>.lambda.ts; answers the absolute folder that holds `index.mjs` and its source map.
+ * Bundles lambdas/<entry>.lambda.ts; answers the absolute folder that holds `index.mjs`, its source map and the assets.
  * The folder's name and content depend on the sources alone, so an unchanged entry is not deployed again.
  * Throws with esbuild's messages when the entry does not compile.
  */
-export function bundleEntry(entry: string): string {
+export function bundleEntry(entry: string, assets: BundleAssets = {}): string {
   const rememberedFile = join(bundlesFolder, `${entry}.json`);
-  const remembered = recall(rememberedFile);
+  const beside = readAssets(assets);
+  const key = hash(toolKey(), ...[...beside].flat());
+  const remembered = recall(rememberedFile, key);
   if (remembered !== undefined) return join(bundlesFolder, remembered.folder);
-  return build(entry, rememberedFile);
+  return build(entry, rememberedFile, key, beside);
 }
 
-function recall(rememberedFile: string): Remembered | undefined {
+function readAssets(assets: BundleAssets): ReadonlyMap<string, Uint8Array> {
+  return new Map(
+    Object.entries(assets).map(([name, asset]) => {
+      if (basename(name) !== name || name.startsWith("index.")) throw new Error(`${name} cannot be an asset's name.`);
+      const content = "text" in asset ? Buffer.from(asset.text) : readFileSync(resolve(projectFolder, asset.file));
+      return [name, content];
+    }),
+  );
+}
+
+function recall(rememberedFile: string, key: string): Remembered | undefined {
   if (!existsSync(rememberedFile)) return undefined;
   const remembered = JSON.parse(readFileSync(rememberedFile, "utf8")) as Remembered;
-  if (remembered.key !== toolKey() || !existsSync(join(bundlesFolder, remembered.folder))) return undefined;
+  if (remembered.key !== key || !existsSync(join(bundlesFolder, remembered.folder))) return undefined;
   const unchanged = Object.entries(remembered.sources).every(([source, hash]) => hashFile(source) === hash);
   return unchanged ? remembered : undefined;
 }
 
-function build(entry: string, rememberedFile: string): string {
+function build(entry: string, rememberedFile: string, key: string, beside: ReadonlyMap<string, Uint8Array>): string {
   mkdirSync(dirname(rememberedFile), { recursive: true });
   // Built beside its place and renamed into it: two programs may synthesise at the same time.
   const draft = mkdtempSync(join(dirname(rememberedFile), "draft-"));
@@ -85,12 +103,13 @@ function build(entry: string, rememberedFile: string): string {
       outfile: join(draft, "index.mjs"),
     });
     const files = ["index.mjs", "index.mjs.map"].map((file) => readFileSync(join(draft, file)));
-    const folder = `${entry}-${hash(...files).slice(0, 16)}`;
+    for (const [name, content] of beside) writeFileSync(join(draft, name), content);
+    const folder = `${entry}-${hash(...files, ...[...beside].flat()).slice(0, 16)}`;
     const place = join(bundlesFolder, folder);
     if (!existsSync(place)) moveUnlessThere(draft, place);
     const own = Object.keys(result.metafile.inputs).filter((source) => !source.startsWith("node_modules/"));
     const sources = Object.fromEntries(own.map((source) => [source, hashFile(source) ?? ""]));
-    const remembered: Remembered = { key: toolKey(), folder, sources };
+    const remembered: Remembered = { key, folder, sources };
     const note = `${rememberedFile}.${basename(draft)}`;
     writeFileSync(note, `${JSON.stringify(remembered, undefined, 2)}\n`);
     renameSync(note, rememberedFile);

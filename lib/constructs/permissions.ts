@@ -11,6 +11,8 @@ export interface Permission {
   readonly denied?: boolean;
   /** Why a resource ends in a wildcard. Without it, cdk-nag reports every wildcard. */
   readonly wildcardReason?: string;
+  /** Why an action ends in a wildcard. */
+  readonly actionWildcardReason?: string;
 }
 
 /** Adds the permissions to the role's own policy. */
@@ -27,6 +29,12 @@ export function permit(role: Role, permissions: readonly Permission[]): void {
       wildcardReason === undefined ? [] : resources.map((resource) => ({ resource, reason: wildcardReason })),
     ),
   );
+  for (const { actions, actionWildcardReason } of permissions) {
+    for (const action of actionWildcardReason === undefined ? [] : actions.filter((name) => name.endsWith("*"))) {
+      const finding = { id: `AwsSolutions-IAM5[Action::${action}]`, reason: actionWildcardReason ?? "" };
+      Validations.of(role).acknowledge(finding);
+    }
+  }
 }
 
 /**

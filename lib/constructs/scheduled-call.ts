@@ -25,18 +25,28 @@ const longestDelaySeconds = 6 * 60 * 60;
 const mostRetries = 20;
 
 export class ScheduledCall extends Construct {
+  /** What Scheduler assumes; whoever changes the schedule over the API must be allowed to pass it on. */
+  readonly role: Role;
+  readonly name: string;
+  readonly description: string;
+  /** Its function is told the schedule's name, and sends ScheduledRunStarted with it: alerts misses it when it does not. */
+  readonly announcesRuns: boolean;
+
   constructor(scope: Construct, id: string, props: ScheduledCallProps) {
     super(scope, id);
-    const role = new Role(this, "Role", {
+    this.name = props.name;
+    this.description = props.description;
+    this.announcesRuns = "schedule" in props.input;
+    this.role = new Role(this, "Role", {
       assumedBy: new ServicePrincipal("scheduler.amazonaws.com", {
         conditions: { StringEquals: { "aws:SourceAccount": Stack.of(this).account } },
       }),
       description: `Only for the schedule ${props.name}`,
     });
-    role.addToPrincipalPolicy(
+    this.role.addToPrincipalPolicy(
       new PolicyStatement({ actions: ["lambda:InvokeFunction"], resources: [props.calls.arn] }),
     );
-    role.addToPrincipalPolicy(
+    this.role.addToPrincipalPolicy(
       new PolicyStatement({ actions: ["sqs:SendMessage"], resources: [props.missedCalls.queueArn] }),
     );
     new CfnSchedule(this, "Schedule", {
@@ -48,7 +58,7 @@ export class ScheduledCall extends Construct {
       flexibleTimeWindow: { mode: "OFF" },
       target: {
         arn: props.calls.arn,
-        roleArn: role.roleArn,
+        roleArn: this.role.roleArn,
         input: JSON.stringify(props.input),
         deadLetterConfig: { arn: props.missedCalls.queueArn },
         retryPolicy: { maximumEventAgeInSeconds: longestDelaySeconds, maximumRetryAttempts: mostRetries },

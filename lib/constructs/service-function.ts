@@ -4,6 +4,7 @@ import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import {
   ApplicationLogLevel,
   Architecture,
+  CfnFunction,
   Code,
   Function as LambdaFunction,
   LoggingFormat,
@@ -17,7 +18,7 @@ import type { ITopic } from "aws-cdk-lib/aws-sns";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import type * as z from "zod";
-import { bundleEntry } from "./bundle.ts";
+import { type BundleAssets, bundleEntry } from "./bundle.ts";
 import { FailureAlarm, failurePeriod } from "./failure-alarm.ts";
 import { acknowledgeWildcards, type Permission, permit } from "./permissions.ts";
 
@@ -54,12 +55,24 @@ export interface FunctionProps {
   readonly permissions: readonly Permission[];
   readonly memoryMebibytes: number;
   readonly timeout: Duration;
+  /** Files that the function reads from its own folder. */
+  readonly assets?: BundleAssets;
   /** Options for Node beyond source maps. */
   readonly nodeOptions?: readonly string[];
   /** Most instances at the same time. Absent: whatever the account has left. */
   readonly reservedConcurrency?: number;
+  /** A queue's messages are its calls: what fails stays there, and ends in the queue's own dead letters. */
+  readonly readsQueue?: boolean;
   /** For a function that is called without anybody waiting: where calls go that failed for good. */
   readonly failedCalls?: IQueue;
+  /** A network that the function must be inside of. Absent: Lambda's own. */
+  readonly network?: FunctionNetwork;
+}
+
+/** A part of a VPC, by ids alone: nothing is looked up at synthesis. */
+export interface FunctionNetwork {
+  readonly subnetIds: readonly string[];
+  readonly securityGroupIds: readonly string[];
 }
 
 export interface ServiceFunctionProps<RoomConfig, Entry extends string> extends FunctionProps {
@@ -110,7 +123,7 @@ export class ServiceFunction extends Construct {
     this.function = new LambdaFunction(this, "Function", {
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
-      code: Code.fromAsset(bundleEntry(`${props.room}/${props.entry}`)),
+      code: Code.fromAsset(bundleEntry(`${props.room}/${props.entry}`, props.assets)),
       handler: "index.handler",
       description: `${props.room}: ${props.entry}. ${props.impactOfFailure}`.slice(0, mostDescriptionLetters),
       role: this.role,
@@ -134,7 +147,8 @@ export class ServiceFunction extends Construct {
         retryAttempts: 2,
       }),
     });
-    permit(this.role, props.permissions);
+    if (props.network !== undefined) placeInNetwork(this.function, props.network);
+    permit(this.role, [...props.permissions, ...(props.network === undefined ? [] : [networkInterfaces])]);
     new FailureAlarm(this, "FailureAlarm", {
       metric: this.function.metricErrors({ period: failurePeriod }),
       ...(props.failuresPerPeriod !== undefined && { failuresPerPeriod: props.failuresPerPeriod }),
@@ -147,16 +161,42 @@ export class ServiceFunction extends Construct {
     ]);
     Validations.of(this.function).acknowledge({
       id: "Serverless-LambdaDLQ",
-      reason:
-        props.failedCalls === undefined
-          ? "A workflow calls this function and waits: its Retry and Catch see every failure, nothing is dropped."
-          : "Calls that failed for good go to an on-failure destination, which says more than a dead-letter queue.",
+      reason: reasonWithoutDeadLetters(props),
     });
   }
 
   get arn(): string {
     return this.function.functionArn;
   }
+}
+
+/** Why a function has no dead-letter queue of its own. */
+function reasonWithoutDeadLetters({ failedCalls, readsQueue }: FunctionProps): string {
+  if (failedCalls !== undefined) {
+    return "Calls that failed for good go to an on-failure destination, which says more than a dead-letter queue.";
+  }
+  if (readsQueue) return "Its calls are a queue's messages, and the queue has dead letters.";
+  return "Whoever calls this function waits for its answer (a workflow with Retry and Catch, or API Gateway): nothing is dropped.";
+}
+
+/** What Lambda does in the function's name to reach into a VPC; as in AWSLambdaVPCAccessExecutionRole. */
+const networkInterfaces: Permission = {
+  actions: [
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+  ],
+  resources: ["*"],
+};
+
+/** The L2 property takes a VPC with zones and route tables, of which Lambda needs nothing. */
+function placeInNetwork(placed: LambdaFunction, { subnetIds, securityGroupIds }: FunctionNetwork): void {
+  const resource = placed.node.defaultChild;
+  if (!(resource instanceof CfnFunction)) throw new TypeError("a function's default child is a CfnFunction");
+  resource.vpcConfig = { subnetIds: [...subnetIds], securityGroupIds: [...securityGroupIds] };
 }
 
 /** Lambda's limit. */

@@ -26,7 +26,7 @@ export class WorkflowDefinitionError extends Error {
   }
 }
 
-type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 interface JsonObject {
   readonly [key: string]: Json;
 }
@@ -34,14 +34,20 @@ interface JsonObject {
 /** Step Functions' limit; longer labels are refused at deployment. */
 const mostLabelLetters = 40;
 
-/** Reads a definition and gives it its time limit; throws WorkflowDefinitionError. */
-export function readWorkflowDefinition(file: string, text: string, timeoutSeconds: number): WorkflowDefinition {
+/** Reads a definition, puts documents in and gives it its time limit; throws WorkflowDefinitionError. */
+export function readWorkflowDefinition(
+  file: string,
+  text: string,
+  timeoutSeconds: number,
+  documents: Readonly<Record<string, Json>> = {},
+): WorkflowDefinition {
   let definition: Json;
   try {
     definition = JSON.parse(text) as Json;
   } catch (error) {
     throw new WorkflowDefinitionError(file, `is not JSON: ${(error as Error).message}`);
   }
+  definition = putDocuments(file, definition, documents);
   if (!isObject(definition)) throw new WorkflowDefinitionError(file, "is not an object with States.");
   if (definition.TimeoutSeconds !== undefined) {
     throw new WorkflowDefinitionError(file, "has TimeoutSeconds of its own: the stack gives the time limit.");
@@ -67,6 +73,38 @@ export function readWorkflowDefinition(file: string, text: string, timeoutSecond
   refuseRepeatedLabels(file, distributedMaps);
   refuseShadowedVariables(file, definition, new Map());
   return { placeholders, distributedMaps, text: JSON.stringify({ ...definition, TimeoutSeconds: timeoutSeconds }) };
+}
+
+/** Each `"${Name}"` of a document becomes the document itself. */
+function putDocuments(file: string, definition: Json, documents: Readonly<Record<string, Json>>): Json {
+  const unused = new Set(Object.keys(documents));
+  const put = (value: Json): Json => {
+    if (typeof value === "string") {
+      const name = /^\$\{([A-Za-z0-9]+)\}$/.exec(value)?.[1];
+      const document = name === undefined ? undefined : documents[name];
+      if (name === undefined || document === undefined) return value;
+      unused.delete(name);
+      refuseProgram(file, name, document);
+      return document;
+    }
+    if (Array.isArray(value)) return value.map(put);
+    if (!isObject(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, put(inner)]));
+  };
+  const filled = put(definition);
+  if (unused.size === 0) return filled;
+  throw new WorkflowDefinitionError(file, `${[...unused].join(", ")} is given, but does not stand in it.`);
+}
+
+/** A document is data: a text in it must not be run. */
+function refuseProgram(file: string, name: string, document: Json): void {
+  const text = JSON.stringify(document);
+  if (text.includes('"{%') || text.includes("${")) {
+    throw new WorkflowDefinitionError(
+      file,
+      `the document ${name} has a text that Step Functions would run or fill in.`,
+    );
+  }
 }
 
 /** The definition's placeholders and the given values must be the same set; throws WorkflowDefinitionError. */

@@ -14,6 +14,7 @@ import { namedArn, type ServiceFunction } from "./service-function.ts";
 import {
   checkPlaceholders,
   type DistributedMap,
+  type Json,
   readWorkflowDefinition,
   WorkflowDefinitionError,
 } from "./workflow-definition.ts";
@@ -32,8 +33,10 @@ export interface WorkflowProps {
   readonly name: string;
   /** The path under state-machines/, such as `replication/replicate-backups.asl.json`. */
   readonly definition: string;
-  /** By placeholder: the functions that the definition calls. */
-  readonly functions: Readonly<Record<string, ServiceFunction>>;
+  /** By placeholder: the functions that the definition calls. Undefined: not in this stage; the definition reads `none`. */
+  readonly functions: Readonly<Record<string, ServiceFunction | undefined>>;
+  /** By placeholder: JSON that takes the placeholder's place in the definition. */
+  readonly documents?: Readonly<Record<string, Json>>;
   /** By placeholder: buckets are substituted by their names. */
   readonly buckets: Readonly<Record<string, WorkflowBucket>>;
   /** A run that takes longer is stopped. */
@@ -47,13 +50,16 @@ export interface WorkflowProps {
 export class Workflow extends Construct {
   readonly stateMachine: StateMachine;
   readonly role: Role;
+  readonly name: string;
 
   /** Throws WorkflowDefinitionError when the definition and what it is given do not fit together. */
   constructor(scope: Construct, id: string, props: WorkflowProps) {
     super(scope, id);
+    this.name = props.name;
     const file = resolve(projectFolder, "state-machines", props.definition);
     const fileName = relative(projectFolder, file);
-    const definition = readWorkflowDefinition(fileName, readFileSync(file, "utf8"), props.timeout.toSeconds());
+    const text = readFileSync(file, "utf8");
+    const definition = readWorkflowDefinition(fileName, text, props.timeout.toSeconds(), props.documents);
     checkPlaceholders(fileName, definition.placeholders, [
       ...Object.keys(props.functions),
       ...Object.keys(props.buckets),
@@ -85,7 +91,7 @@ export class Workflow extends Construct {
     permit(this.role, [
       {
         actions: ["lambda:InvokeFunction"],
-        resources: Object.values(props.functions).map((serviceFunction) => serviceFunction.arn),
+        resources: Object.values(props.functions).flatMap((serviceFunction) => serviceFunction?.arn ?? []),
       },
       ...definition.distributedMaps.flatMap((map) => mapPermissions(this, fileName, map, props)),
     ]);
@@ -118,7 +124,7 @@ export function executionArns(scope: Construct, workflowName: string): string[] 
 
 function substitutions(props: WorkflowProps): Record<string, string> {
   return Object.fromEntries([
-    ...Object.entries(props.functions).map(([placeholder, { arn }]) => [placeholder, arn]),
+    ...Object.entries(props.functions).map(([placeholder, called]) => [placeholder, called?.arn ?? "none"]),
     ...Object.entries(props.buckets).map(([placeholder, { bucket }]) => [placeholder, bucket.bucketName]),
   ]);
 }

@@ -10,29 +10,36 @@ const schemaConnection = z.strictObject({
   /** The DB instance or cluster whose exports it belongs to. */
   databaseId: text(/^[a-z][a-z0-9-]{0,62}$/, 'Give the identifier of a DB instance or cluster, such as "orders".'),
   engine: z.enum(["mysql", "mariadb", "postgres"], 'Give "mysql", "mariadb" or "postgres".'),
-  host: host("orders.abc123.eu-central-1.rds.amazonaws.com"),
+  host: text(
+    /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/,
+    'Give the host alone, such as "orders.abc123.eu-central-1.rds.amazonaws.com"; the port has a field of its own.',
+  ),
   port: wholeNumber(1, 65_535, "port").optional(),
+  /** None: all that are not the server's own. */
   databases: z
-    .array(z.string("Give a database name.").min(1).max(64))
+    .array(text(/^(?!\{%)(?!.*\$\{).{1,64}$/u, "Give a database name of 1 to 64 characters."))
     .max(100, "Give at most 100 databases, or none for all of them.")
     .default([]),
 });
 
 const schemaCapture = z.strictObject({
+  /** From which the databases can be reached, and Secrets Manager, KMS and S3 (by endpoints, or a way out). */
   subnetIds: z
-    .array(text(/^subnet-[0-9a-f]+$/, 'Give a subnet id, such as "subnet-0abc".'))
+    .array(text(/^subnet-([0-9a-f]{8}|[0-9a-f]{17})$/, 'Give a subnet id, such as "subnet-0123456789abcdef0".'))
     .min(1)
     .max(16),
   securityGroupIds: z
-    .array(text(/^sg-[0-9a-f]+$/, 'Give a security group id, such as "sg-0abc".'))
+    .array(text(/^sg-([0-9a-f]{8}|[0-9a-f]{17})$/, 'Give a security group id, such as "sg-0123456789abcdef0".'))
     .min(1)
     .max(5),
-  vpcId: text(/^vpc-[0-9a-f]+$/, 'Give a VPC id, such as "vpc-0abc".'),
-  availabilityZones: z
-    .array(text(/^[a-z0-9-]+$/, "Give the zone of each subnet, in the same order."))
+  connections: z
+    .array(schemaConnection)
     .min(1)
-    .max(16),
-  connections: z.array(schemaConnection).min(1).max(100),
+    .max(100)
+    .refine(
+      (list) => new Set(list.map(({ databaseId }) => databaseId)).size === list.length,
+      "Give one connection for each databaseId.",
+    ),
 });
 
 const exportsOfSnapshots = z.strictObject({

@@ -257,7 +257,7 @@ export function addSummariseRun({ room, data }: ReplicationParts): ServiceFuncti
 }
 
 /** Where `npx causeway secrets set aliyun` puts the key pair. */
-function secretPath({ stage }: StageSettings): string {
+export function secretPath({ stage }: StageSettings): string {
   return `/${stage}/replication/aliyun`;
 }
 
@@ -265,7 +265,7 @@ function copyKeys({ replication }: StageSettings): string {
   return `${replication.keyPrefix}*`;
 }
 
-function aliyunEnvironment({ settings, aliyunEndpoint, aliyunProtocol }: ReplicationParts) {
+export function aliyunEnvironment({ settings, aliyunEndpoint, aliyunProtocol }: ReplicationParts) {
   return {
     ALIYUN_SECRET_ID: secretPath(settings),
     ALIYUN_RDS_ENDPOINT: aliyunEndpoint,

@@ -3,6 +3,7 @@ import type { Table } from "aws-cdk-lib/aws-dynamodb";
 import type { EventBus } from "aws-cdk-lib/aws-events";
 import type { Key } from "aws-cdk-lib/aws-kms";
 import type { Bucket } from "aws-cdk-lib/aws-s3";
+import type { Queue } from "aws-cdk-lib/aws-sqs";
 import type { Construct } from "constructs";
 import type { Permission } from "../constructs/permissions.ts";
 import { namedArn } from "../constructs/service-function.ts";
@@ -11,6 +12,8 @@ type TableAction = "GetItem" | "BatchGetItem" | "Query" | "PutItem" | "UpdateIte
 
 type ObjectAction =
   | "GetObject"
+  /** Of a version that is named. */
+  | "GetObjectVersion"
   | "PutObject"
   /** Asks which parts an upload has. */
   | "ListMultipartUploadParts"
@@ -55,6 +58,10 @@ export function listingUploads(bucket: Bucket): Permission {
   return { actions: ["s3:ListBucketMultipartUploads"], resources: [bucket.bucketArn] };
 }
 
+export function sendingTo(queue: Queue): Permission {
+  return { actions: ["sqs:SendMessage"], resources: [queue.queueArn] };
+}
+
 export function signing(key: Key): Permission {
   return { actions: ["kms:Sign"], resources: [key.keyArn] };
 }
@@ -70,4 +77,20 @@ export function readingSecret(scope: Construct, path: string): Permission {
     resources: [namedArn(scope, "secretsmanager", `secret:${path}-*`)],
     wildcardReason: "Secrets Manager ends every ARN in six random characters.",
   };
+}
+
+/** Every snapshot and database of the region. */
+export function lookingAtSnapshots(scope: Construct): Permission[] {
+  return [
+    {
+      actions: ["rds:DescribeDBSnapshots", "rds:DescribeDBInstances"],
+      resources: ["snapshot:*", "db:*"].map((name) => namedArn(scope, "rds", name)),
+      wildcardReason: "Every snapshot and database of the region is looked at, to say why it is exported or not.",
+    },
+    {
+      actions: ["rds:DescribeDBClusterSnapshots", "rds:DescribeDBClusters"],
+      resources: ["cluster-snapshot:*", "cluster:*"].map((name) => namedArn(scope, "rds", name)),
+      wildcardReason: "Every cluster and its snapshots of the region are looked at.",
+    },
+  ];
 }

@@ -5,10 +5,13 @@ import type { Construct } from "constructs";
 import type { StageSettings } from "../config.ts";
 import { DeadLetterQueue } from "../constructs/dead-letter-queue.ts";
 import { FailureAlarm, failurePeriod } from "../constructs/failure-alarm.ts";
+import type { HttpRoom } from "../constructs/http-api.ts";
 import { ScheduledCall } from "../constructs/scheduled-call.ts";
 import { Room, type ServiceFunction } from "../constructs/service-function.ts";
 import { Workflow } from "../constructs/workflow.ts";
 import type { DataStack } from "./data-stack.ts";
+import { addReplicationApi } from "./replication-api.ts";
+import { addExports, scheduleExports } from "./replication-exports.ts";
 import {
   addAbandonCopy,
   addCompleteCopy,
@@ -20,6 +23,9 @@ import {
   addSummariseRun,
   type ReplicationParts,
 } from "./replication-functions.ts";
+import { addMirror } from "./replication-mirror.ts";
+import { announcing } from "./replication-permissions.ts";
+import { addReconciliation, scheduleReconciliation } from "./replication-reconcile.ts";
 
 export interface ReplicationStackProps extends StackProps {
   readonly settings: StageSettings;
@@ -33,6 +39,11 @@ const runTimeout = Duration.days(7);
 const smallestPartBytesOfS3 = 5 * 1024 * 1024;
 
 export class ReplicationStack extends Stack {
+  /** Settings that a deployment may give by parameters, by their path, with the values that it gave. */
+  readonly parameterValues: Readonly<Record<string, string>>;
+  /** What the API needs of this room. */
+  readonly http: HttpRoom;
+
   constructor(scope: Construct, id: string, props: ReplicationStackProps) {
     super(scope, id, props);
     const { settings, data } = props;
@@ -45,6 +56,7 @@ export class ReplicationStack extends Stack {
       data,
       workflowName: `causeway-${settings.stage}-replicate-backups`,
     };
+    this.parameterValues = { "aliyun.endpoint": parts.aliyunEndpoint, "aliyun.protocol": parts.aliyunProtocol };
     const workflow = new Workflow(this, "ReplicateBackups", {
       ...common,
       name: parts.workflowName,
@@ -65,16 +77,28 @@ export class ReplicationStack extends Stack {
     });
 
     const missedRuns = this.#missedRuns(data);
-    const startRun = this.#startRun(parts, workflow, missedRuns);
+    const exportWorkflow = addExports(parts, common);
+    const mirror = addMirror(parts, missedRuns);
+    const reconciliation = addReconciliation(mirror, common);
+    const started = [workflow, exportWorkflow, reconciliation].flatMap((each) => each?.arn ?? []);
+    const startRun = this.#startRun(parts, started, missedRuns);
+    if (exportWorkflow) scheduleExports(parts, exportWorkflow, startRun, missedRuns);
     new ScheduledCall(this, "Schedule", {
       name: parts.workflowName,
       description:
         "Starts a replication run; the function names it by the scheduled time, so that a second call changes nothing.",
       ...settings.replication.schedule,
       calls: startRun,
-      input: { scheduledTime: "<aws.scheduler.scheduled-time>" },
+      input: {
+        schedule: parts.workflowName,
+        stateMachineArn: workflow.arn,
+        scheduledTime: "<aws.scheduler.scheduled-time>",
+      },
       missedCalls: missedRuns,
     });
+
+    scheduleReconciliation(mirror, reconciliation, startRun, missedRuns);
+    this.http = addReplicationApi(parts, { copies: workflow, exports: exportWorkflow, reconciliation });
 
     new CfnOutput(this, "ReplicateBackupsArn", { value: workflow.arn });
     new CfnOutput(this, "MissedRunsQueueUrl", { value: missedRuns.queueUrl });
@@ -104,11 +128,13 @@ export class ReplicationStack extends Stack {
     };
   }
 
-  #startRun({ room }: ReplicationParts, workflow: Workflow, missedRuns: Queue): ServiceFunction {
+  /** One function for all schedules of the room; each names its workflow. */
+  #startRun({ room, data }: ReplicationParts, workflowArns: readonly string[], missedRuns: Queue): ServiceFunction {
     return room.add("start-run", {
-      impactOfFailure: "Scheduled runs do not start: no new backup is copied until someone starts one by hand.",
-      environment: { STATE_MACHINE_ARN: workflow.arn },
-      permissions: [{ actions: ["states:StartExecution"], resources: [workflow.arn] }],
+      impactOfFailure:
+        "Scheduled runs do not start: no new backup is copied or exported until someone starts one by hand.",
+      environment: { EVENT_BUS_NAME: data.bus.eventBusName },
+      permissions: [{ actions: ["states:StartExecution"], resources: workflowArns }, announcing(data.bus)],
       memoryMebibytes: 256,
       timeout: Duration.minutes(1),
       failedCalls: missedRuns,

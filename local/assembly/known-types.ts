@@ -84,6 +84,8 @@ const knownTypes: Readonly<Record<string, KnownType>> = {
       "TracingConfig",
       "RuntimeManagementConfig",
       "EphemeralStorage",
+      // On a laptop every function reaches what the laptop reaches.
+      "VpcConfig",
       "Tags",
       "KmsKeyArn",
     ],

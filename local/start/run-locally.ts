@@ -1,4 +1,4 @@
-// What `npm start` does, in order: synthesise, boot, register backups, run, show, stay.
+// What `npm start` does, in order: synthesise, boot, prepare samples and secrets, show the whole crossing, stay.
 import path from "node:path";
 import { LiveScreen } from "../../cli/live-screen.ts";
 import { writeConnection } from "../../cli/local-connection.ts";
@@ -7,14 +7,13 @@ import type { LocalCloud } from "../cloud.ts";
 import { bootCloud } from "../cloud.ts";
 import { Faults } from "../rig/faults.ts";
 import { rememberPorts } from "./choose-ports.ts";
-import { describeRule } from "./describe-faults.ts";
 import type { Ground } from "./look-first.ts";
 import type { StartOptions } from "./options.ts";
-import { prepareBackups, putSecret } from "./prepare-backups.ts";
+import { prepareDeployment } from "./prepare-deployment.ts";
+import { prepareSamples } from "./prepare-samples.ts";
 import { connectionOf, portsOf, showCloud } from "./show-cloud.ts";
-import { showRuns } from "./show-runs.ts";
+import { showCrossing } from "./show-crossing.ts";
 import { Interrupted, listenForStop, type Stop } from "./stop-signal.ts";
-import { storm } from "./storm.ts";
 import { synthesise } from "./synthesise.ts";
 
 /** It takes well under a second; what hangs is left to the end of the process. */
@@ -22,6 +21,8 @@ const longestStopMilliseconds = 5_000;
 /** More of them say no more than the logs do. */
 const mostNotices = 20;
 const exitCodeInterrupted = 130;
+/** Through before the workflow looks for the first time, after 30 s; slow enough to be seen. */
+const rdsExportPace = { startingSeconds: 5, secondsPerTable: 3 };
 
 /** Returns the exit code: 0 when all went well or it was told to stop, 1 when a run failed, 130 for `--once` cut off. */
 export async function runLocally(options: StartOptions, ground: Ground): Promise<number> {
@@ -46,13 +47,14 @@ async function bootAndRun(options: StartOptions, { ports }: Ground, screen: Live
   screen.say("Causeway, on this machine alone: no account, no Docker, no network.");
   const assemblyDirectory = path.join(stateDirectory, "cdk.out");
   await step(screen, ["synthesising", "synthesised", "the app"], () => synthesise(assemblyDirectory, stop.signal));
-  const faults = makeFaults(options.faultSeed, screen);
+  const faults = options.faultSeed === undefined ? new Faults() : new Faults(options.faultSeed);
   const cloud = await step(screen, ["booting", "booted", "the local cloud from its templates"], () =>
     bootCloud({
       assemblyDirectory,
       stateDirectory,
       faults,
       port: options.port,
+      rdsExportPace,
       ...ports,
       ...(options.dynamodbEndpoint === undefined ? {} : { dynamodbEndpoint: options.dynamodbEndpoint }),
       onNotice: notice,
@@ -65,29 +67,19 @@ async function bootAndRun(options: StartOptions, { ports }: Ground, screen: Live
     rememberPorts(stateDirectory, portsOf(cloud));
     showCloud(screen, cloud, stateDirectory);
     for (const sentence of cloud.unknown) notice(sentence);
-    const samples = `sample backups, the large one of ${humanBytes(options.sizeBytes)}`;
-    await step(screen, ["preparing", "prepared", samples], () => stop.unlessStopped(prepareBackups(cloud, options)));
-    await putSecret(cloud);
-    const code = await showRuns(screen, cloud, options, stop);
+    const samples = `sample databases and backups, the large one of ${humanBytes(options.sizeBytes)}`;
+    await step(screen, ["preparing", "prepared", samples], () => stop.unlessStopped(prepareSamples(cloud, options)));
+    await stop.unlessStopped(prepareDeployment(cloud));
+    const code = await showCrossing(screen, cloud, options, stop);
     if (options.once) return code;
     screen.say("");
-    screen.say("Staying up: the schedules of the templates go on. Ctrl-C stops.");
+    screen.say("Staying up: schedules, HTTP API and alerts go on, and what comes into S3 is mirrored. Ctrl-C stops.");
     await stop.stopped;
     return 0;
   } finally {
     disconnect?.();
     await close(screen, cloud);
   }
-}
-
-function makeFaults(seed: number | undefined, screen: LiveScreen): Faults {
-  if (seed === undefined) return new Faults();
-  const faults = new Faults(seed);
-  const rules = storm(seed);
-  faults.add(...rules);
-  screen.say(`  faults from seed ${seed}, the same at every start with it:`);
-  for (const rule of rules) screen.say(`    ${describeRule(rule)}`);
-  return faults;
 }
 
 function limitedNotice(screen: LiveScreen): (sentence: string) => void {

@@ -21,6 +21,8 @@ export function showCloud(screen: LiveScreen, cloud: LocalCloud, stateDirectory:
   const rows = [
     ["  AWS services", `${cloud.url}, with ${countResources(cloud)}`],
     ["  Aliyun RDS", `http://${rpcEndpoint}, downloads at ${downloadUrl}`],
+    ["  Aliyun OSS", `${cloud.oss.url}, with the bucket ${cloud.oss.buckets().join(", ")}`],
+    ["  WeCom", `${cloud.wecom.url}, a group robot`],
     ...cloud.api.list().flatMap(({ url }) => [
       ["  HTTP API", `${url}, its documents at ${url}/docs`],
       ["  sign in once", `${cloud.signIn.oneTimeLink(`${url}/docs`)}, as admin; others choose a user at Authorize`],

@@ -71,15 +71,64 @@ const passing: readonly ((draw: Draw) => FaultRule)[] = [
   (draw) => kill("ListBackups", draw, 10),
 ];
 
+/** The same of what copies have nothing to do with: exports, the mirror, its queue, the group robot. */
+const passingBesides: readonly ((draw: Draw) => FaultRule)[] = [
+  (draw) => ({
+    service: "rds",
+    operation: "DescribeExportTasks",
+    times: among(draw, 3),
+    effect: { kind: "throttle" },
+  }),
+  (draw) => ({ service: "oss", operation: "PutObject", fromCall: among(draw, 10), effect: { kind: "throttle" } }),
+  (draw) => ({
+    service: "oss",
+    operation: "PutObject",
+    fromCall: among(draw, 10),
+    effect: { kind: "fail-after-work" },
+  }),
+  (draw) => ({ service: "oss", operation: "HeadObject", fromCall: among(draw, 10), effect: { kind: "reset" } }),
+  (draw) => ({
+    service: "oss",
+    operation: "UploadPart",
+    fromCall: among(draw, 6),
+    times: among(draw, 2),
+    effect: { kind: "throttle" },
+  }),
+  () => ({ service: "oss", operation: "CompleteMultipartUpload", effect: { kind: "fail-after-work" } }),
+  (draw) => ({
+    service: "sqs-delivery",
+    resourceIncludes: "Mirror",
+    fromCall: among(draw, 10),
+    effect: { kind: "duplicate-event", deliveries: 2 },
+  }),
+  (draw) => ({
+    service: "sqs-delivery",
+    resourceIncludes: "Mirror",
+    fromCall: among(draw, 6),
+    effect: { kind: "reorder-event" },
+  }),
+];
+
 const fewestFaults = 2;
 const mostFaults = 6;
+const mostFaultsBesides = 3;
 
 /** Two to six rules; the same seed gives the same rules. */
 export function storm(seed: number): FaultRule[] {
   const draw = seededRandom(seed);
-  const count = fewestFaults + Math.floor(draw() * (mostFaults - fewestFaults + 1));
+  return drawRules(draw, passing, fewestFaults + Math.floor(draw() * (mostFaults - fewestFaults + 1)));
+}
+
+/** One to three rules for what lies beside the copies; the same seed gives the same rules. */
+export function stormBesides(seed: number): FaultRule[] {
+  // Another row of numbers than the copies' own.
+  const draw = seededRandom(seed + 1_000_000_000);
+  return drawRules(draw, passingBesides, among(draw, mostFaultsBesides));
+}
+
+function drawRules(draw: Draw, from: readonly ((draw: Draw) => FaultRule)[], count: number): FaultRule[] {
   return Array.from({ length: count }, () => {
-    const make = passing[Math.floor(draw() * passing.length)];
+    const make = from[Math.floor(draw() * from.length)];
     if (!make) throw new RangeError("the draw is outside of [0, 1)");
     return make(draw);
   });

@@ -52,8 +52,18 @@ const pureModules = new Set([
   "zod",
 ]);
 
-/** What of `shared` a rule may run: names for errors, and waiting and trying again, whose clock is handed in. */
-const sharedForRules = new Set(["lambdas/shared/errors.ts", "lambdas/shared/retry.ts"]);
+/** What of `shared` a rule may run: names, schemas and cursors; and waiting and trying again, whose clock is handed in. */
+const sharedForRules = new Set([
+  "lambdas/shared/errors.ts",
+  "lambdas/shared/retry.ts",
+  "lambdas/shared/jobs.ts",
+  "lambdas/shared/route-fields.ts",
+  "lambdas/shared/cursor.ts",
+  "lambdas/shared/wrong-input.ts",
+]);
+
+/** What of `shared` route data may hold: schemas and names. */
+const sharedForRoutes = new Set(["lambdas/shared/route-fields.ts", "lambdas/shared/jobs.ts"]);
 
 const sameRoom = (target: Place, own: Place) => target.room !== undefined && target.room === own.room;
 const samePort = (target: Place, own: Place) => sameRoom(target, own) && target.port === own.port;
@@ -68,7 +78,8 @@ export const importTable: Readonly<Record<Kind, Row>> = {
     ours: (target, imported) =>
       isOneOf(target, "lib", "registry", "routes") ||
       (target.kind === "environment" && imported.typeOnly) ||
-      imported.target === "lambdas/shared/events.ts",
+      imported.target === "lambdas/shared/events.ts" ||
+      (imported.target === "lambdas/shared/routes.ts" && imported.typeOnly),
     sentence:
       "lib imports lib, types of lambdas/*/config.ts, and as data registries, routes and lambdas/shared/events.ts.",
   },
@@ -86,9 +97,14 @@ export const importTable: Readonly<Record<Kind, Row>> = {
     sentence: "a room's config.ts is schemas alone: it imports zod and nothing else.",
   },
   routes: {
-    ours: (target, imported, own) => (sameRoom(target, own) || target.kind === "shared") && imported.typeOnly,
+    ours: (target, imported, own) =>
+      ((sameRoom(target, own) || target.kind === "shared") && imported.typeOnly) ||
+      (sameRoom(target, own) && target.kind === "rule") ||
+      sharedForRoutes.has(imported.target),
     packages: (name) => name === "zod",
-    sentence: "a room's routes.ts is data: it imports zod, and types of its room and of lambdas/shared.",
+    sentence:
+      "a room's routes.ts is data: it imports zod, lambdas/shared/route-fields.ts and jobs.ts, schemas of its room's rules, " +
+      "and types of its room and of lambdas/shared.",
   },
   store: {
     ours: (target, imported, own) =>
@@ -143,8 +159,9 @@ export const importTable: Readonly<Record<Kind, Row>> = {
       "npm start boots the local cloud and shows its runs as the command line does: it imports local/ and cli/.",
   },
   scripts: {
-    ours: (target) => isOneOf(target, "scripts", "lib"),
-    sentence: "scripts import lib.",
+    ours: (target, imported) =>
+      isOneOf(target, "scripts", "lib") || /^lambdas\/shared\/openapi(-placeholders)?\.ts$/.test(imported.target),
+    sentence: "scripts import lib, and what makes the OpenAPI document.",
   },
   bench: { ours: () => true, sentence: "a benchmark may import everything." },
   test: { ours: () => true, sentence: "a test may import everything." },

@@ -1,6 +1,7 @@
 // A backup as Aliyun RDS describes it, put into the room's words. Fields and traps: the models of @alicloud/rds20140815.
 import type rds from "@alicloud/rds20140815";
 import type { SourceBackup } from "../backup.ts";
+import type { SourceInstance } from "./inventory.ts";
 
 type RdsClient = InstanceType<typeof rds.default>;
 type RdsBackup = NonNullable<
@@ -13,9 +14,29 @@ type DetachedBackup = NonNullable<
 >["backup"] extends (infer Item)[] | undefined
   ? Item
   : never;
+type RdsInstance = NonNullable<
+  NonNullable<Awaited<ReturnType<RdsClient["describeDBInstances"]>>["body"]>["items"]
+>["DBInstance"] extends (infer Item)[] | undefined
+  ? Item
+  : never;
 
 /** The key of this inventory: in configuration, copy ids, receipts and events. */
 export const aliyunRdsKey = "aliyun-rds";
+
+/** Nothing for one without an id. */
+export function fromInstance(item: RdsInstance): SourceInstance[] {
+  if (!item.DBInstanceId) return [];
+  return [
+    {
+      source: aliyunRdsKey,
+      instanceId: item.DBInstanceId,
+      description: item.DBInstanceDescription || null,
+      engine: (item.engine ?? "unknown").toLowerCase(),
+      engineVersion: item.engineVersion || null,
+      status: item.DBInstanceStatus || null,
+    },
+  ];
+}
 
 export function fromRds(item: RdsBackup, instanceId: string): SourceBackup {
   return {

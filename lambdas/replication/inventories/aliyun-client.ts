@@ -1,9 +1,9 @@
 // One call to Aliyun RDS: the vendor's SDK, named errors, bounded retries, and a key pair that may change meanwhile.
 import openApiCore from "@alicloud/openapi-core";
 import rds from "@alicloud/rds20140815";
+import type { AliyunCredentialsSource } from "../../shared/aliyun-credentials.ts";
 import { CausewayError } from "../../shared/errors.ts";
 import { retry } from "../../shared/retry.ts";
-import type { AliyunCredentialsSource } from "./aliyun-credentials.ts";
 import { aliyunError, isCredentialProblem } from "./aliyun-errors.ts";
 
 type RdsClient = InstanceType<typeof rds.default>;

@@ -1,17 +1,20 @@
 // Inventory: backups of Aliyun RDS, over the vendor's SDK (API 2014-08-15).
 import rds from "@alicloud/rds20140815";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { type AliyunCredentialsSource, aliyunCredentials } from "../../shared/aliyun-credentials.ts";
 import { smallCalls } from "../../shared/aws-clients.ts";
 import { CausewayError } from "../../shared/errors.ts";
 import type { SourceBackup } from "../backup.ts";
-import { addressOf, expiryOf, fromDetached, fromRds } from "./aliyun-backups.ts";
+import { addressOf, expiryOf, fromDetached, fromInstance, fromRds } from "./aliyun-backups.ts";
 import { type AliyunRdsSettings, aliyunCaller } from "./aliyun-client.ts";
-import { type AliyunCredentialsSource, aliyunCredentials } from "./aliyun-credentials.ts";
 import { isCredentialProblem } from "./aliyun-errors.ts";
 import { minutes, slicesOf } from "./aliyun-windows.ts";
 import type {
   BackupInventory,
   BackupRef,
+  InstanceDirectory,
+  InstancePage,
+  InstancePageQuery,
   InstanceProblem,
   InventoryFilter,
   InventoryWindow,
@@ -27,7 +30,7 @@ export interface AliyunEnvironment {
 }
 
 /** The inventory as a Lambda has it: settings from its environment, the key pair from Secrets Manager. */
-export function openAliyunRds(environment: AliyunEnvironment): BackupInventory {
+export function openAliyunRds(environment: AliyunEnvironment): BackupInventory & InstanceDirectory {
   return aliyunRdsInventory(
     {
       endpoint: environment.ALIYUN_RDS_ENDPOINT,
@@ -45,17 +48,31 @@ const mostPages = 1000;
 /** Instances asked about at the same time; the vendor throttles accounts that ask much more. */
 const instancesAtOnce = 8;
 
-function aliyunRdsInventory(settings: AliyunRdsSettings, credentials: AliyunCredentialsSource): BackupInventory {
+function aliyunRdsInventory(
+  settings: AliyunRdsSettings,
+  credentials: AliyunCredentialsSource,
+): BackupInventory & InstanceDirectory {
   const call = aliyunCaller(settings, credentials);
+
+  async function instances({ number, size, instanceId }: InstancePageQuery): Promise<InstancePage> {
+    const request = new rds.DescribeDBInstancesRequest({
+      regionId: settings.region,
+      pageSize: size,
+      pageNumber: number,
+      ...(instanceId !== undefined && { DBInstanceId: instanceId }),
+    });
+    const { body } = await call((sdk) => sdk.describeDBInstances(request));
+    const page = body?.items?.DBInstance ?? [];
+    // The last page is the short one.
+    return { instances: page.flatMap(fromInstance), hasMore: page.length >= size };
+  }
 
   async function instanceIds(): Promise<string[]> {
     const ids: string[] = [];
-    for (let pageNumber = 1; pageNumber <= mostPages; pageNumber += 1) {
-      const request = new rds.DescribeDBInstancesRequest({ regionId: settings.region, pageSize, pageNumber });
-      const { body } = await call((sdk) => sdk.describeDBInstances(request));
-      const page = body?.items?.DBInstance ?? [];
-      ids.push(...page.flatMap((instance) => instance.DBInstanceId ?? []));
-      if (page.length < pageSize) return ids;
+    for (let number = 1; number <= mostPages; number += 1) {
+      const page = await instances({ number, size: pageSize });
+      ids.push(...page.instances.map(({ instanceId }) => instanceId));
+      if (!page.hasMore) return ids;
     }
     return ids;
   }
@@ -101,8 +118,10 @@ function aliyunRdsInventory(settings: AliyunRdsSettings, credentials: AliyunCred
     } catch (error) {
       if (!(error instanceof CausewayError) || !/^Source/.test(error.name) || isCredentialProblem(error)) throw error;
       // An instance that was deleted is found among the detached ones.
-      const deleted = error.details.code === "InvalidDBInstanceId.NotFound" && filter.includeDeletedInstances;
-      if (!deleted) onProblem({ instanceId, reason: `${error.name}: ${error.message}` });
+      const isUnknown = error.details.code === "InvalidDBInstanceId.NotFound";
+      const deleted = isUnknown && filter.includeDeletedInstances;
+      const reason = `${error.name}: ${error.message}`;
+      if (!deleted) onProblem({ instanceId, reason, ...(isUnknown && { isUnknown }) });
       return [];
     }
   }
@@ -133,6 +152,8 @@ function aliyunRdsInventory(settings: AliyunRdsSettings, credentials: AliyunCred
   }
 
   return {
+    instances,
+
     async *list(filter: InventoryFilter, onProblem) {
       const wanted = filter.instanceIds.length > 0 ? [...filter.instanceIds] : await instanceIds();
       while (wanted.length > 0) {

@@ -21,6 +21,25 @@ export interface InstanceProblem {
   readonly instanceId: string;
   /** A sentence for the operator. */
   readonly reason: string;
+  /** The vendor says that there is no such instance. */
+  readonly isUnknown?: boolean;
+}
+
+/** An instance as the vendor lists it; null where it says nothing. */
+export interface SourceInstance {
+  readonly source: string;
+  readonly instanceId: string;
+  readonly description: string | null;
+  /** Lower case, as of a backup. */
+  readonly engine: string;
+  readonly engineVersion: string | null;
+  /** The vendor's own word. */
+  readonly status: string | null;
+}
+
+export interface InstancePage {
+  readonly instances: readonly SourceInstance[];
+  readonly hasMore: boolean;
 }
 
 export interface BackupRef {
@@ -48,4 +67,17 @@ export interface BackupInventory {
   list(filter: InventoryFilter, onProblem: (problem: InstanceProblem) => void): AsyncIterable<SourceBackup>;
   /** A fresh address of one backup. */
   locate(ref: BackupRef): Promise<LocatedBackup>;
+}
+
+export interface InstancePageQuery {
+  readonly number: number;
+  readonly size: number;
+  /** Only this one, if it is there. */
+  readonly instanceId?: string;
+}
+
+/** Which instances there are. Errors as those of the inventory. */
+export interface InstanceDirectory {
+  /** One page, `number` from 1, of at most `size` instances (1 to 100). Deleted ones are not among them. */
+  instances(page: InstancePageQuery): Promise<InstancePage>;
 }

@@ -15,7 +15,7 @@ import { smallCalls } from "../../shared/aws-clients.ts";
 import { isPassingAwsError } from "../../shared/aws-errors.ts";
 import { CausewayError, messageOf } from "../../shared/errors.ts";
 import { handingBack } from "./hand-back.ts";
-import type { MultipartTarget, StoredPart, TargetLimits } from "./target.ts";
+import { anyEtag, type MultipartTarget, type StoredPart, type TargetLimits } from "./target.ts";
 
 export const s3Limits: TargetLimits = {
   smallestPartBytes: 5 * 1024 ** 2,
@@ -59,6 +59,7 @@ export function s3Target(bucket: string, smallestPartBytes?: number): MultipartT
   const partClient = new S3Client(partClientSettings);
   return {
     limits: { ...s3Limits, smallestPartBytes: smallestPartBytes ?? s3Limits.smallestPartBytes },
+    checksum: "crc64Nvme",
 
     async begin(key, copyId, uploadMark) {
       const answer = await named(() =>
@@ -153,7 +154,7 @@ export function s3Target(bucket: string, smallestPartBytes?: number): MultipartT
             ChecksumType: "FULL_OBJECT",
             ChecksumCRC64NVME: completion.checksum,
             MpuObjectSize: completion.sizeBytes,
-            ...(completion.replacesEtag === null ? { IfNoneMatch: "*" } : { IfMatch: completion.replacesEtag }),
+            ...conditionOf(completion.replacesEtag),
           }),
         ),
       );
@@ -186,6 +187,11 @@ export function s3Target(bucket: string, smallestPartBytes?: number): MultipartT
       }
     },
   };
+}
+
+function conditionOf(replacesEtag: string | null): { IfNoneMatch?: string; IfMatch?: string } {
+  if (replacesEtag === null) return { IfNoneMatch: "*" };
+  return replacesEtag === anyEtag ? {} : { IfMatch: replacesEtag };
 }
 
 async function named<Result>(call: () => Promise<Result>): Promise<Result> {

@@ -16,6 +16,17 @@ export interface StoredPart {
   readonly checksum: string | null;
 }
 
+/** The two checksums that the engine takes of whatever passes: CRC-64/XZ (Aliyun, OSS) and CRC-64/NVME (S3). */
+export type TargetChecksum = "crc64Xz" | "crc64Nvme";
+
+/** Both checksums of the same bytes, each in its cloud's text form. */
+export interface ChecksumTexts {
+  /** CRC-64/XZ, decimal. */
+  readonly crc64: string;
+  /** CRC-64/NVME, base64. */
+  readonly checksum: string;
+}
+
 export interface UploadRef {
   readonly key: string;
   readonly uploadId: string;
@@ -40,8 +51,16 @@ export interface Completion {
   readonly sizeBytes: number;
   /** The folded checksum of the whole object, in the target's text form. */
   readonly checksum: string;
-  /** Replace the object that has this ETag; null: no object may be there. */
+  /** Replace the object that has this ETag; null: no object may be there; `anyEtag`: whatever is there. */
   readonly replacesEtag: string | null;
+}
+
+/** In the place of an ETag: whatever object is there is replaced, if there is one. */
+export const anyEtag = "*";
+
+/** The one of the two checksums that the target states itself. */
+export function checksumFor(target: Pick<MultipartTarget, "checksum">, texts: ChecksumTexts): string {
+  return target.checksum === "crc64Xz" ? texts.crc64 : texts.checksum;
 }
 
 /**
@@ -50,6 +69,8 @@ export interface Completion {
  */
 export interface MultipartTarget {
   readonly limits: TargetLimits;
+  /** Which checksum it computes of what arrives: the `checksum` of parts, completions and objects. */
+  readonly checksum: TargetChecksum;
   /** `uploadMark` is kept as metadata of the object to be, with the copy's id. */
   begin(key: string, copyId: string, uploadMark: string): Promise<UploadRef>;
   /** Uploads begun for exactly this key and neither completed nor aborted; at most 100. */
@@ -70,4 +91,20 @@ export interface MultipartTarget {
   describe(key: string): Promise<TargetObject | null>;
   /** Idempotent: an upload that is gone is fine. */
   abort(ref: UploadRef): Promise<void>;
+}
+
+/** A target that also takes an object in one go. */
+export interface WholeObjectTarget extends MultipartTarget {
+  /** Refuses by name (`InputInvalid`) a key that it could not hold. */
+  checkKey(key: string): void;
+  /**
+   * Replaces whatever is there. One attempt; `bytes` may be 0. An aborted call has ended when this returns: the connection
+   * is closed, but what had arrived whole by then may count.
+   */
+  putWhole(
+    key: string,
+    body: Readable,
+    bytes: number,
+    options: { copyId: string; uploadMark: string; signal: AbortSignal },
+  ): Promise<{ readonly etag: string; readonly checksum: string | null }>;
 }

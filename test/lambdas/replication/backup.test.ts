@@ -37,7 +37,7 @@ describe("the key of a copy", () => {
 
 describe("the name of a scheduled run", () => {
   it("is the scheduled time without colons, in UTC, the same for the same moment", () => {
-    expect(runNameOf("2026-11-20T03:15:00Z")).toBe("scheduled-20261120T031500Z");
-    expect(runNameOf("2026-11-20T11:15:00+08:00")).toBe("scheduled-20261120T031500Z");
+    expect(runNameOf("2026-11-20T03:15:00Z", "scheduled")).toBe("scheduled-20261120T031500Z");
+    expect(runNameOf("2026-11-20T11:15:00+08:00", "exports")).toBe("exports-20261120T031500Z");
   });
 });

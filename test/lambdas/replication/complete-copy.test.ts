@@ -221,10 +221,11 @@ describe("an object", () => {
   const plan = { uploadMark: mark, sizeBytes: 10 };
 
   it("is this upload's only with its mark, its size, and its checksum where the target states one", () => {
-    expect(isThisUpload(object, plan, folded)).toBe(true);
-    expect(isThisUpload({ ...object, checksum: null }, plan, folded)).toBe(true);
-    expect(isThisUpload({ ...object, checksum: "other" }, plan, folded)).toBe(false);
-    expect(isThisUpload({ ...object, sizeBytes: 11 }, plan, folded)).toBe(false);
-    expect(isThisUpload({ ...object, uploadMark: null }, plan, folded)).toBe(false);
+    const nvme = { checksum: "crc64Nvme" } as const;
+    expect(isThisUpload(nvme, object, plan, folded)).toBe(true);
+    expect(isThisUpload(nvme, { ...object, checksum: null }, plan, folded)).toBe(true);
+    expect(isThisUpload(nvme, { ...object, checksum: "other" }, plan, folded)).toBe(false);
+    expect(isThisUpload(nvme, { ...object, sizeBytes: 11 }, plan, folded)).toBe(false);
+    expect(isThisUpload(nvme, { ...object, uploadMark: null }, plan, folded)).toBe(false);
   });
 });

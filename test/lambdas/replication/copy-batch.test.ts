@@ -80,13 +80,20 @@ describe("agreement of ledger and target", () => {
   const stored = storedAs(row);
 
   it("needs both, the same length, the same ETag, and the same checksum where the target states one", () => {
-    expect(agrees(row, stored)).toBe(true);
-    expect(agrees(row, { ...stored, checksum: null })).toBe(true);
-    expect(agrees(undefined, stored)).toBe(false);
-    expect(agrees(row, undefined)).toBe(false);
-    expect(agrees(row, { ...stored, bytes: stored.bytes - 1 })).toBe(false);
-    expect(agrees(row, { ...stored, etag: '"x"' })).toBe(false);
-    expect(agrees(row, { ...stored, checksum: nvmeOf(Buffer.from("x")) })).toBe(false);
+    const target = { checksum: "crc64Nvme" } as const;
+    expect(agrees(target, row, stored)).toBe(true);
+    expect(agrees(target, row, { ...stored, checksum: null })).toBe(true);
+    expect(agrees(target, undefined, stored)).toBe(false);
+    expect(agrees(target, row, undefined)).toBe(false);
+    expect(agrees(target, row, { ...stored, bytes: stored.bytes - 1 })).toBe(false);
+    expect(agrees(target, row, { ...stored, etag: '"x"' })).toBe(false);
+    expect(agrees(target, row, { ...stored, checksum: nvmeOf(Buffer.from("x")) })).toBe(false);
+  });
+
+  it("compares the checksum that the target is one for", () => {
+    const oss = { checksum: "crc64Xz" } as const;
+    expect(agrees(oss, row, { ...stored, checksum: row.crc64 })).toBe(true);
+    expect(agrees(oss, row, { ...stored, checksum: row.checksum })).toBe(false);
   });
 });
 

@@ -1,15 +1,17 @@
 // A target in memory, for rules: uploads in parts with S3's checks, and failures where a test tells it to.
 import { createHash, randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
-import { crc64Nvme } from "../../../lambdas/replication/checksums/crc64.ts";
+import { crc64Nvme, crc64Xz } from "../../../lambdas/replication/checksums/crc64.ts";
 import type {
   Completion,
   MultipartTarget,
   StoredPart,
+  TargetChecksum,
   TargetLimits,
   TargetObject,
   UploadRef,
 } from "../../../lambdas/replication/targets/target.ts";
+import { anyEtag } from "../../../lambdas/replication/targets/target.ts";
 import { CausewayError } from "../../../lambdas/shared/errors.ts";
 
 interface MemoryUpload {
@@ -27,6 +29,7 @@ type Operation = "begin" | "unfinishedUploads" | "putPart" | "listParts" | "comp
 
 export class MemoryTarget implements MultipartTarget {
   readonly limits: TargetLimits;
+  readonly checksum: TargetChecksum;
   readonly uploads = new Map<string, MemoryUpload>();
   readonly objects = new Map<string, MemoryObject>();
   /** Every call, in order. */
@@ -41,7 +44,8 @@ export class MemoryTarget implements MultipartTarget {
   onTheWay: (bytes: Buffer, partNumber: number) => Buffer = (bytes) => bytes;
   #partsNow = 0;
 
-  constructor(limits: Partial<TargetLimits> = {}) {
+  constructor(limits: Partial<TargetLimits> = {}, checksum: TargetChecksum = "crc64Nvme") {
+    this.checksum = checksum;
     this.limits = {
       smallestPartBytes: 1,
       largestPartBytes: 5 * 1024 ** 3,
@@ -79,7 +83,7 @@ export class MemoryTarget implements MultipartTarget {
       const upload = this.#upload(ref);
       const kept = this.onTheWay(arrived, partNumber);
       const etag = `"${createHash("md5").update(kept).digest("hex")}"`;
-      const stored = { partNumber, bytes: kept.length, etag, checksum: checksumOf(kept) };
+      const stored = { partNumber, bytes: kept.length, etag, checksum: this.#checksumOf(kept) };
       upload.parts.set(partNumber, { bytes: kept, stored });
       return stored;
     } finally {
@@ -100,7 +104,8 @@ export class MemoryTarget implements MultipartTarget {
     await this.#doing("complete", () => {
       const upload = this.#upload(completion.ref);
       const present = this.objects.get(upload.key);
-      if ((present?.etag ?? null) !== completion.replacesEtag) throw new CausewayError("TargetExists", "there already");
+      const fits = completion.replacesEtag === anyEtag || (present?.etag ?? null) === completion.replacesEtag;
+      if (!fits) throw new CausewayError("TargetExists", "there already");
       const pieces = completion.parts.map((part) => {
         const kept = upload.parts.get(part.partNumber);
         if (kept === undefined || kept.stored.etag !== part.etag) {
@@ -110,7 +115,7 @@ export class MemoryTarget implements MultipartTarget {
       });
       const bytes = Buffer.concat(pieces);
       if (bytes.length !== completion.sizeBytes) throw new CausewayError("TargetRefused", "another size");
-      if (checksumOf(bytes) !== completion.checksum) throw new CausewayError("PartDamaged", "BadDigest");
+      if (this.#checksumOf(bytes) !== completion.checksum) throw new CausewayError("PartDamaged", "BadDigest");
       this.putObject(upload.key, bytes, { copyId: upload.copyId, uploadMark: upload.uploadMark });
       this.uploads.delete(completion.ref.uploadId);
     });
@@ -130,7 +135,15 @@ export class MemoryTarget implements MultipartTarget {
   /** An object as if somebody had put it there. */
   putObject(key: string, bytes: Buffer, by: { copyId: string | null; uploadMark: string | null }): MemoryObject {
     const etag = `"${createHash("md5").update(bytes).digest("hex")}-${this.calls.length}"`;
-    const object = { key, bytes, sizeBytes: bytes.length, etag, checksum: checksumOf(bytes), versionId: etag, ...by };
+    const object = {
+      key,
+      bytes,
+      sizeBytes: bytes.length,
+      etag,
+      checksum: this.#checksumOf(bytes),
+      versionId: etag,
+      ...by,
+    };
     this.objects.set(key, object);
     return object;
   }
@@ -156,6 +169,10 @@ export class MemoryTarget implements MultipartTarget {
     return result;
   }
 
+  #checksumOf(bytes: Buffer): string {
+    return this.checksum === "crc64Xz" ? crc64Of(bytes) : checksumOf(bytes);
+  }
+
   #upload(ref: UploadRef): MemoryUpload {
     const upload = this.uploads.get(ref.uploadId);
     if (upload === undefined) throw new CausewayError("UploadLost", "no such upload");
@@ -169,8 +186,14 @@ export function checksumOf(bytes: Buffer): string {
   return crc64Nvme.format(running.digest());
 }
 
+function crc64Of(bytes: Buffer): string {
+  const running = crc64Xz.start();
+  running.update(bytes);
+  return crc64Xz.format(running.digest());
+}
+
 /** All bytes that were announced; waits for them until the signal, as an HTTP server and its client do. */
-function receive(body: Readable, bytes: number, signal: AbortSignal): Promise<Buffer> {
+export function receive(body: Readable, bytes: number, signal: AbortSignal): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let arrived = 0;

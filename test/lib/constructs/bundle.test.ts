@@ -31,3 +31,22 @@ describe("a bundle", () => {
     );
   });
 });
+
+describe("what lies beside a bundle", () => {
+  const entry = "replication/start-run";
+
+  it("is there by its name, and makes another bundle when it changes", () => {
+    const first = bundleEntry(entry, { "note.txt": { text: "one" }, LICENSE: { file: "package.json" } });
+    expect(readFileSync(join(first, "note.txt"), "utf8")).toBe("one");
+    expect(readFileSync(join(first, "LICENSE"), "utf8")).toBe(readFileSync("package.json", "utf8"));
+    const second = bundleEntry(entry, { "note.txt": { text: "two" } });
+    expect(second).not.toBe(first);
+    expect(existsSync(join(second, "LICENSE"))).toBe(false);
+    expect(bundleEntry(entry)).toBe(bundleEntry(entry));
+    expect(existsSync(join(bundleEntry(entry), "note.txt"))).toBe(false);
+  });
+
+  it.each(["index.mjs", "../outside", "folder/file"])("cannot be called %s", (name) => {
+    expect(() => bundleEntry(entry, { [name]: { text: "" } })).toThrow(/cannot be an asset's name/);
+  });
+});

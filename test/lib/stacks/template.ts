@@ -87,3 +87,10 @@ export function actionsOf(template: Template, constructId: string): string[] {
 function asText(resource: unknown): string {
   return typeof resource === "string" ? resource : JSON.stringify(resource);
 }
+
+/** A text in which references stand as `<logical id>`. */
+export function joinedText(value: unknown): string {
+  if (typeof value === "string") return value;
+  const { Ref, "Fn::Join": join } = value as { Ref?: string; "Fn::Join"?: [string, unknown[]] };
+  return Ref === undefined ? (join?.[1] ?? []).map(joinedText).join(join?.[0]) : `<${Ref}>`;
+}

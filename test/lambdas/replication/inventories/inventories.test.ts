@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { SourceBackup } from "../../../../lambdas/replication/backup.ts";
 import { inventories } from "../../../../lambdas/replication/inventories/index.ts";
-import type { InstanceProblem } from "../../../../lambdas/replication/inventories/inventory.ts";
+import type { InstanceProblem, SourceInstance } from "../../../../lambdas/replication/inventories/inventory.ts";
 import type { FaultEffect } from "../../../../local/rig/faults.ts";
 import { calmRandom } from "../calm-random.ts";
 import { rejection } from "../outcomes.ts";
@@ -132,6 +132,35 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
     expect(found).toMatchObject({ engine: "postgresql", instanceId: "rm-bp2pg" });
   });
 
+  it("gives the instances by pages, or one of them", async () => {
+    await using here = await startInventory(name);
+    for (let count = 0; count < 4; count += 1) {
+      here.addInstance({ instanceId: `rm-page${count}`, engine: "PostgreSQL", engineVersion: "16", description: "" });
+    }
+    here.addInstance({ instanceId: "rm-gone", engine: "MySQL", engineVersion: "5.7", deleted: true });
+    const found: SourceInstance[] = [];
+    for (let number = 1, hasMore = true; hasMore && number < 10; number += 1) {
+      const page = await here.inventory.instances({ number, size: 2 });
+      expect(page.instances.length).toBeLessThanOrEqual(2);
+      found.push(...page.instances);
+      hasMore = page.hasMore;
+    }
+    const pages = [0, 1, 2, 3].map((count) => `rm-page${count}`);
+    expect(found.map((instance) => instance.instanceId)).toEqual([instanceId, ...pages].sort());
+    const only = await here.inventory.instances({ number: 1, size: 1, instanceId: "rm-page1" });
+    expect(only.instances).toEqual([
+      {
+        source: name,
+        instanceId: "rm-page1",
+        description: null,
+        engine: "postgresql",
+        engineVersion: "16",
+        status: "Running",
+      },
+    ]);
+    expect((await here.inventory.instances({ number: 1, size: 1, instanceId: "rm-gone" })).instances).toEqual([]);
+  });
+
   it("finds the backups of deleted instances, where they are wanted", async () => {
     await using here = await startInventory(name);
     here.addInstance({ instanceId: "rm-gone", engine: "MySQL", engineVersion: "5.7", deleted: true });
@@ -145,7 +174,7 @@ describe.each(Object.keys(inventories))("the inventory %s", (name) => {
     const problems: InstanceProblem[] = [];
     await list(here, { instanceIds: ["rm-gone"], includeDeletedInstances: false }, problems);
     expect(problems).toEqual([
-      { instanceId: "rm-gone", reason: expect.stringContaining("InvalidDBInstanceId.NotFound") },
+      { instanceId: "rm-gone", reason: expect.stringContaining("InvalidDBInstanceId.NotFound"), isUnknown: true },
     ]);
   });
 

@@ -2,7 +2,7 @@
 import { DeleteSecretCommand, PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { vi } from "vitest";
 import { inventories } from "../../../../lambdas/replication/inventories/index.ts";
-import type { BackupInventory } from "../../../../lambdas/replication/inventories/inventory.ts";
+import type { BackupInventory, InstanceDirectory } from "../../../../lambdas/replication/inventories/inventory.ts";
 import type { NewBackup, NewInstance } from "../../../../local/aliyun-rds/catalogue.ts";
 import type { Faults } from "../../../../local/rig/faults.ts";
 import { createSecretsManagerService } from "../../../../local/secrets-manager/secrets-manager.ts";
@@ -12,7 +12,7 @@ import { pointSdkAt } from "../point-sdk-at.ts";
 
 export interface InventoryStage extends AsyncDisposable {
   /** As a Lambda opens it. */
-  readonly inventory: BackupInventory;
+  readonly inventory: BackupInventory & InstanceDirectory;
   /** The vendor's faults. */
   readonly faults: Faults;
   /** The vendor's name in a fault rule; what lists the backups of one instance, and what lists the instances. */

@@ -9,18 +9,29 @@ import type { SourceFacts } from "../../../../lambdas/replication/sources/source
 import { CausewayError } from "../../../../lambdas/shared/errors.ts";
 import type { FaultEffect } from "../../../../local/rig/faults.ts";
 import { readAll, rejection } from "../outcomes.ts";
-import { type SourceStage, sourceStages } from "./source-stages.ts";
+import { type SourceStage, sourceStages, sourceTraits } from "./source-stages.ts";
 
 const sizeBytes = 300_007;
 const content = Buffer.from(Uint8Array.from({ length: sizeBytes }, (_, index) => (index * 31 + (index >> 9)) & 0xff));
 const never = new AbortController().signal;
 const middle = { first: 70_000, last: 200_000 };
 
+/** S3's stand-in knows its ranges. */
+const faultsOfDownloads: readonly [string, FaultEffect, string][] = [
+  ["an answer without a length", { kind: "short-body", share: 0.4, ending: "clean" }, "SourceUnavailable"],
+  ["another range", { kind: "wrong-range" }, "SourceIgnoresRanges"],
+  ["the whole object instead of the range", { kind: "ignore-range" }, "SourceIgnoresRanges"],
+];
+
 it("every source of the registry has a stage", () => {
   expect(Object.keys(sourceStages).sort()).toEqual(Object.keys(sources).sort());
 });
 
 describe.each(Object.entries(sources))("the source %s", (name, open) => {
+  const traits = sourceTraits[name] ?? { statesCrc: false, hasLinks: false };
+  /** For what only a signed link can go through, at the server that stands in for its vendor. */
+  const withLinks = (sentence: string, test: () => Promise<void>) => void (traits.hasLinks && it(sentence, test));
+
   async function stage(): Promise<SourceStage> {
     const start = sourceStages[name];
     if (start === undefined) throw new Error(`there is no stage for the source ${name}`);
@@ -43,12 +54,12 @@ describe.each(Object.entries(sources))("the source %s", (name, open) => {
     expect(await here.source.probe(address)).toEqual({
       sizeBytes,
       etag: expect.stringMatching(/^".+"$/),
-      crc64: crc64Xz.format(running.digest()),
+      crc64: traits.statesCrc ? crc64Xz.format(running.digest()) : null,
     });
-    expect(here.requests).toMatchObject([{ range: "bytes=0-0", bytesSent: 1 }]);
+    if (traits.hasLinks) expect(here.requests).toMatchObject([{ range: "bytes=0-0", bytesSent: 1 }]);
   });
 
-  it("tells that there is no CRC where the vendor states none", async () => {
+  withLinks("tells that there is no CRC where the vendor states none", async () => {
     await using here = await stage();
     const address = await here.put({ bytes: content }, { statesCrc: false });
     expect(await here.source.probe(address)).toMatchObject({ sizeBytes, crc64: null });
@@ -104,7 +115,7 @@ describe.each(Object.entries(sources))("the source %s", (name, open) => {
     await expect(here.source.open(address, beyond, withoutEtag, never)).rejects.toThrowError(CausewayError);
   });
 
-  it("knows an expired address, so that it can be made fresh", async () => {
+  withLinks("knows an expired address, so that it can be made fresh", async () => {
     const { here, address, facts } = await staged();
     await using _ = here;
     here.expireAddresses();
@@ -112,7 +123,7 @@ describe.each(Object.entries(sources))("the source %s", (name, open) => {
     await expect(here.source.open(address, middle, facts, never)).rejects.toMatchObject({ name: "LinkExpired" });
   });
 
-  it("lets what is flowing end well when the address expires meanwhile", async () => {
+  withLinks("lets what is flowing end well when the address expires meanwhile", async () => {
     const { here, address, facts } = await staged();
     await using _ = here;
     const stream = await here.source.open(address, middle, facts, never);
@@ -135,9 +146,7 @@ describe.each(Object.entries(sources))("the source %s", (name, open) => {
   });
 
   it.each<[string, FaultEffect, string]>([
-    ["an answer without a length", { kind: "short-body", share: 0.4, ending: "clean" }, "SourceUnavailable"],
-    ["another range", { kind: "wrong-range" }, "SourceIgnoresRanges"],
-    ["the whole object instead of the range", { kind: "ignore-range" }, "SourceIgnoresRanges"],
+    ...(traits.hasLinks ? faultsOfDownloads : []),
     ["a request to slow down", { kind: "throttle" }, "SourceThrottled"],
     ["an error of the vendor", { kind: "error", status: 500, code: "InternalError" }, "SourceUnavailable"],
     ["an HTML page of a gateway", { kind: "error", status: 502, code: "Html" }, "SourceUnavailable"],
@@ -152,7 +161,7 @@ describe.each(Object.entries(sources))("the source %s", (name, open) => {
     expect((await readAll(await here.source.open(address, middle, facts, never))).length).toBe(130_001);
   });
 
-  it("cuts the connection at once when the whole object comes instead of a range", async () => {
+  withLinks("cuts the connection at once when the whole object comes instead of a range", async () => {
     await using here = await stage();
     const huge = 256 * 1024 * 1024;
     const zeros = { identity: "zeros", sizeBytes: huge, bytesAt: (_: number, length: number) => Buffer.alloc(length) };
@@ -169,7 +178,7 @@ describe.each(Object.entries(sources))("the source %s", (name, open) => {
     for (const { bytesSent } of here.requests) expect(bytesSent).toBeLessThan(huge / 8);
   });
 
-  it("closes the connection when the stream is destroyed", async () => {
+  withLinks("closes the connection when the stream is destroyed", async () => {
     await using here = await stage();
     const huge = 256 * 1024 * 1024;
     const zeros = { identity: "zeros", sizeBytes: huge, bytesAt: (_: number, length: number) => Buffer.alloc(length) };
@@ -214,7 +223,7 @@ describe.each(Object.entries(sources))("the source %s", (name, open) => {
     expect(stream.destroyed).toBe(true);
   });
 
-  it("puts no secret of the address into any error, its cause or its details", async () => {
+  withLinks("puts no secret of the address into any error, its cause or its details", async () => {
     const { here, address, facts } = await staged();
     const effects: readonly FaultEffect[] = [
       { kind: "throttle" },

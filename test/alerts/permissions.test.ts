@@ -1,0 +1,110 @@
+// The roles of alerts on the local cloud: every grant that is used is needed, and none is there without a use.
+import { PurgeQueueCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { GrantUse } from "../../local/iam/iam.ts";
+import { details } from "../lambdas/alerts/sample-events.ts";
+import { AlertsRig } from "./alerts-rig.ts";
+
+const functions = ["EvaluateEvents", "DeliverAlerts", "CheckSilence", "ServeAlertsApi", "SendTestAlert"] as const;
+
+/** Not used by the walk of this test, each with where it is. */
+const usedElsewhere = [
+  // The HTTP functions: their tests call them behind the API, with Audit and Idempotency.
+  /(ServeAlertsApi|SendTestAlert).* (dynamodb|secretsmanager|ses):/,
+  // SES knows a sender by its address or by its domain; this stage's is verified by its address.
+  /DeliverAlerts.* ses:SendEmail/,
+  // Lambda and Scheduler keep calls that failed for good; the CDK adds the two that a console asks for.
+  /(DeliverAlerts|CheckSilence).* sqs:(SendMessage|GetQueueAttributes|GetQueueUrl)/,
+  /Schedule.* (lambda:InvokeFunction|sqs:SendMessage)/,
+  // What AWS asks of whoever reads and writes encrypted items; tables are not encrypted here.
+  / kms:(Decrypt|DescribeKey|Encrypt|GenerateDataKey)/,
+  / (logs|xray):/,
+];
+
+let rig: AlertsRig;
+let used: GrantUse[] = [];
+
+const nameOf = (grant: GrantUse) => `${grant.roleArn.split("/").at(-1)} ${grant.action}`;
+const isOurs = (grant: GrantUse) => grant.roleArn.includes("causeway-local-alerts-");
+
+let walks = 0;
+
+/** A failure and its recovery, and dead letters that wait or, the next time, wait no longer. */
+async function walk(): Promise<void> {
+  walks += 1;
+  const QueueUrl = rig.cloud.output("MissedRunsQueueUrl");
+  const queues = new SQSClient(rig.cloud.clientConfig());
+  if (walks % 2 === 1) await queues.send(new SendMessageCommand({ QueueUrl, MessageBody: "{}" }));
+  else await queues.send(new PurgeQueueCommand({ QueueUrl }));
+  const copyId = `walk-${walks}`;
+  // What a warm function keeps in memory (a channel's address) is old by then and asked for anew.
+  rig.clock.advance(6 * 60_000);
+  await rig.emit("BackupCopyFailed", { ...details.BackupCopyFailed, copyId });
+  await rig.settled();
+  await rig.emit("BackupReplicated", { ...details.BackupReplicated, copyId });
+  await rig.settled();
+  await rig.checkSilence({ expectedDatabaseIds: `database-${walks}` }).catch(() => undefined);
+  await rig.tick(2).catch(() => undefined);
+}
+
+beforeAll(async () => {
+  rig = await AlertsRig.start();
+  await walk();
+  // One that no channel takes, for the dead letters.
+  await rig.keepRule("mirror-failed", { channels: ["wecom"] });
+  rig.cloud.wecom.removeRobot("operations");
+  await rig.emit("MirrorFailed", details.MirrorFailed);
+  await rig.settled();
+  await rig.tick(2);
+  expect(await rig.undelivered()).toHaveLength(1);
+  await rig.putWecomAddress(rig.cloud.wecom.webhookUrl("operations"));
+  used = rig.cloud.iam.grants().filter((grant) => isOurs(grant) && grant.uses > 0);
+});
+
+afterAll(async () => {
+  await rig?.close();
+});
+
+describe("the roles of alerts", () => {
+  it("are one for each function, schedule and rule", () => {
+    const roles = new Set(rig.cloud.iam.grants().filter(isOurs).map(({ roleArn }) => roleArn));
+    for (const name of functions) expect([...roles].filter((role) => role.includes(name))).toHaveLength(1);
+  });
+
+  it("hold no grant without a known use", () => {
+    const unused = rig.cloud.iam.grants().filter((grant) => isOurs(grant) && grant.uses === 0);
+    expect(unused.map(nameOf).filter((name) => !usedElsewhere.some((pattern) => pattern.test(name)))).toEqual([]);
+  });
+
+  it("deny nothing that is asked for", () => {
+    expect(rig.cloud.iam.calls.denied()).toEqual([]);
+  });
+
+  it("each used grant, taken away alone, ends in AccessDenied", { timeout: 240_000 }, async () => {
+    // Of a queue's attributes Lambda asks once, when the mapping is made.
+    const needed = used.filter(
+      (grant) => !/ (kms|logs|xray):|(EvaluateEvents|DeliverAlerts).* sqs:GetQueueAttributes/.test(nameOf(grant)),
+    );
+    expect(needed.length).toBeGreaterThan(18);
+    for (const grant of needed) {
+      const giveBack = rig.cloud.iam.withhold(grant);
+      const deniedBefore = rig.cloud.iam.calls.denied().length;
+      if (/DeliverAlerts.* (sqs:SendMessage|dynamodb:BatchGetItem)/.test(nameOf(grant))) {
+        rig.cloud.wecom.removeRobot("operations");
+        await rig.emit("MirrorFailed", { ...details.MirrorFailed, sourceKey: `key-${walks}` });
+      }
+      await walk();
+      giveBack();
+      const denied = rig.cloud.iam.calls.denied().slice(deniedBefore).map((call) => call.action);
+      // A queue's mapping that may not read stands still, and says why, until it is enabled again.
+      const stopped = rig.cloud.eventSources.list().filter(({ state }) => state === "stopped");
+      expect([...denied, ...stopped.map(({ problem }) => problem)].join(), nameOf(grant)).toContain(grant.action);
+      for (const { functionName } of stopped) rig.cloud.eventSources.enable(functionName);
+      await rig.putWecomAddress(rig.cloud.wecom.webhookUrl("operations"));
+      // What was refused comes again once its visibility is over.
+      rig.clock.advance(10 * 60_000);
+      await rig.settled();
+      await rig.tick(2);
+    }
+  });
+});

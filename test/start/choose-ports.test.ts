@@ -1,0 +1,57 @@
+// Which ports npm start takes: a row of them, or the last start's, and a sentence when another program is there.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import net, { type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { choosePorts, rememberPorts } from "../../local/start/choose-ports.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "ports-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function occupy(): Promise<net.Server & { readonly port: number }> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return Object.assign(server, { port: (server.address() as AddressInfo).port });
+}
+
+describe("the ports of npm start", () => {
+  it("follow the first one", async () => {
+    // Whichever row is free: another test may hold some port of any.
+    for (const first of [21_000, 22_000, 23_000, 24_000]) {
+      const chosen = await choosePorts(first, folder).catch(() => undefined);
+      if (!chosen) continue;
+      expect(chosen).toEqual({
+        aliyunPorts: { rpc: first + 1, download: first + 2 },
+        ossPort: first + 3,
+        frontPorts: { signIn: first + 4, apis: [first + 5, first + 6] },
+        wecomPort: first + 7,
+      });
+      return;
+    }
+    expect.unreachable("no row of eight ports is free");
+  });
+
+  it("are the last start's where any will do, if they are still free", async () => {
+    expect(await choosePorts(0, folder)).toBeUndefined();
+    const other = await occupy();
+    const last = {
+      ...{ aliyunPorts: { rpc: other.port, download: 0 }, ossPort: 0, wecomPort: 0 },
+      frontPorts: { signIn: 0, apis: [0, 0] },
+    };
+    rememberPorts(folder, last);
+    expect(await choosePorts(0, folder)).toBeUndefined();
+    await new Promise((resolve) => other.close(resolve));
+    expect(await choosePorts(0, folder)).toEqual(last);
+    writeFileSync(path.join(folder, "ports.json"), "torn");
+    expect(await choosePorts(0, folder)).toBeUndefined();
+  });
+
+  it("are named when another program has them", async () => {
+    const other = await occupy();
+    await expect(choosePorts(other.port - 4, folder)).rejects.toThrow(
+      new RegExp(`Ports? .*${other.port}.* taken by another program; npm start needs ${other.port - 4} for AWS`),
+    );
+    await new Promise((resolve) => other.close(resolve));
+  });
+});
