@@ -10,7 +10,14 @@ const connectionSchema = z.object({
   region: z.string(),
   accessKeyId: z.string(),
   secretAccessKey: z.string(),
-  aliyun: z.object({ endpoint: z.string(), protocol: z.enum(["http", "https"]), region: z.string() }),
+  aliyun: z.object({
+    endpoint: z.string(),
+    protocol: z.enum(["http", "https"]),
+    region: z.string(),
+    ossEndpoint: z.string().optional(),
+  }),
+  /** The HTTP API, and a machine's credentials for it: whoever may read this file is the operator of the local cloud. */
+  api: z.object({ url: z.string(), tokenUrl: z.string(), clientId: z.string(), clientSecret: z.string() }).optional(),
 });
 
 export type LocalConnection = z.infer<typeof connectionSchema>;

@@ -1,7 +1,8 @@
-// The command line of Causeway: what it offers, and how its errors end. Exit codes: 0 it holds or is done, 1 a receipt
-// does not hold, 2 it could not be done.
+// The command line of Causeway: what it offers, and how its errors end. Exit codes: 0 it holds or is done, 1 it ended
+// badly (a receipt does not hold, a job failed), 2 it could not be done.
 import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
+import { addApiCommands, group } from "./api-commands.ts";
 import { errorSentence } from "./error-sentence.ts";
 import { connectToLocalCloud } from "./local-connection.ts";
 import { stateFolder } from "./project-folder.ts";
@@ -19,10 +20,17 @@ const exitCodeDifferent = 1;
 const exitCodeNotDone = 2;
 
 const program = new Command("causeway")
-  .description("Operates Causeway: its secrets, and the proof of its copies.")
+  .description(
+    "Operates Causeway: copies, exports and the mirror over its API; its secrets; and the proof of its copies.",
+  )
   .helpOption("--help", "show this")
   .helpCommand(false)
-  .exitOverride();
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "causeway: ")) })
+  .addHelpText(
+    "after",
+    "\nExit codes: 0 done, 1 it ended badly (a receipt does not hold, a job failed), 2 it could not be done.",
+  );
 
 function stageOptions(command: Command): Command {
   return command
@@ -35,26 +43,27 @@ function stageOptions(command: Command): Command {
     .exitOverride();
 }
 
-const secrets = program
-  .command("secrets")
-  .description("puts secrets where the functions read them: AWS Secrets Manager")
-  .helpOption("--help", "show this")
-  .helpCommand(false)
-  .exitOverride();
+const secrets = group(program, "secrets", "puts secrets where the functions read them: AWS Secrets Manager");
 
 stageOptions(secrets.command("set"))
-  .argument("<name>", "which secret: aliyun")
+  .argument("<name>", "which secret: aliyun, aliyun-oss, aliyun-oss-deletes, or alerts/<channel>")
   .description(
-    "stores Aliyun's key pair. It is read from ALIYUN_ACCESS_KEY_ID, ALIYUN_ACCESS_KEY_SECRET (and, for a temporary " +
-      "one, ALIYUN_SECURITY_TOKEN), else as JSON from standard input, else asked for; never from the command line",
+    "stores a key pair of Aliyun's, or the address of a channel of alerts. It is read from ALIYUN_ACCESS_KEY_ID, " +
+      "ALIYUN_ACCESS_KEY_SECRET (and, for a temporary one, ALIYUN_SECURITY_TOKEN), for the mirror to OSS from " +
+      "ALIYUN_OSS_ACCESS_KEY_ID …, for its deletions from ALIYUN_OSS_DELETES_ACCESS_KEY_ID …, or CAUSEWAY_CHANNEL_URL " +
+      "(and CAUSEWAY_CHANNEL_SECRET), else as JSON from standard input, else asked for; never from the command line",
   )
   .action(async (name: string, options: StageOptions) => {
     // What was typed in its place may be a key: it is not repeated.
-    if (name !== "aliyun") throw new UsageProblem("There is no secret of this name; there is: aliyun.");
+    const isPair = /^aliyun(-oss(-deletes)?)?$/.test(name);
+    if (!isPair && !/^alerts\/[a-z][a-z0-9-]{0,30}$/.test(name)) {
+      const names = "aliyun, aliyun-oss, aliyun-oss-deletes, alerts/<channel>";
+      throw new UsageProblem(`There is no secret of this name; there are: ${names}.`);
+    }
     const target = connect(options);
     // Each command loads what it needs: the vendors' SDKs take longer to load than most commands to run.
-    const { setAliyunSecret } = await import("./set-secret.ts");
-    await setAliyunSecret(target);
+    if (isPair) await (await import("./set-secret.ts")).setAliyunSecret(target, name);
+    else await (await import("./set-channel-secret.ts")).setChannelSecret(name, target);
   });
 
 stageOptions(program.command("verify"))
@@ -73,6 +82,22 @@ stageOptions(program.command("verify"))
     if (!verdict.holds) process.exitCode = exitCodeDifferent;
   });
 
+const mirror = group(program, "mirror", "the mirror in Aliyun OSS");
+
+stageOptions(mirror.command("redrive"))
+  .option("--deletes", "the dead letters of mirrored deletions instead", false)
+  .description(
+    "puts the dead letters of the mirror back into its queue, once their cause is mended; exit code 0: they are on " +
+      "their way, or there are none, 2: it could not be done",
+  )
+  .action(async (options: StageOptions & { deletes: boolean }) => {
+    const { stage } = connect(options);
+    const { redriveMirror } = await import("./redrive-mirror.ts");
+    process.stdout.write(`${await redriveMirror(stage, options.deletes)}\n`);
+  });
+
+addApiCommands(program, mirror);
+
 /** `--local` is the stage local at the endpoints that a running `npm start` has written down. */
 function connect(options: StageOptions): VerifyTarget {
   if (options.local) return { stage: "local", aliyun: connectToLocalCloud(resolve(options.state)) };
@@ -85,13 +110,10 @@ function connect(options: StageOptions): VerifyTarget {
 /** Commander's own complaints repeat what was typed, and here that may be a key. */
 const silent = () => undefined;
 const complaintAboutSecrets =
-  "secrets set takes the secret's name, aliyun, and no key: the pair comes from the environment, from standard input, " +
+  "secrets set takes the secret's name, aliyun or alerts/<channel>, and no key: it comes from the environment, from standard input, " +
   "or is asked for.";
 
 for (const command of [secrets, ...secrets.commands]) command.configureOutput({ outputError: silent });
-for (const command of [program, ...program.commands.filter((command) => command !== secrets)]) {
-  command.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "causeway: ")) });
-}
 
 try {
   await program.parseAsync();

@@ -13,9 +13,15 @@ const aliyunSchema = z.object({
   protocol: z.enum(["http", "https"]).default("https"),
 });
 
-export type AliyunSettings = z.infer<typeof aliyunSchema>;
+/** `ossEndpoint`: of OSS's stand-in, `127.0.0.1:PORT`; in a deployment it is the mirror's. */
+export type AliyunSettings = z.infer<typeof aliyunSchema> & { readonly ossEndpoint?: string | undefined };
 
 const stageSchema = z.object({ aliyun: aliyunSchema });
+const mirrorSchema = z.object({ replication: z.object({ mirror: z.object({ endpoint: z.string() }) }) });
+
+const channelsSchema = z.object({
+  alerts: z.object({ channels: z.array(z.object({ name: z.string(), type: z.string() })).default([]) }).optional(),
+});
 
 export function knownStages(): string[] {
   return readdirSync(stagesFolder)
@@ -26,15 +32,35 @@ export function knownStages(): string[] {
 
 /** Where Aliyun is for a known stage; throws a UsageProblem naming the file when it does not say so. */
 export function readAliyunSettings(stage: string): AliyunSettings {
-  const file = join(stagesFolder, `${stage}.json`);
+  return readStage(stage, stageSchema, "where Aliyun is").aliyun;
+}
+
+/** OSS's host for a stage that mirrors; throws a UsageProblem naming the file for one that does not. */
+export function readOssEndpoint(stage: string): string {
+  return readStage(stage, mirrorSchema, "where Aliyun OSS is").replication.mirror.endpoint;
+}
+
+function readStage<Settings>(stage: string, schema: z.ZodType<Settings>, what: string): Settings {
   try {
-    return stageSchema.parse(JSON.parse(readFileSync(file, "utf8"))).aliyun;
+    return schema.parse(JSON.parse(readFileSync(join(stagesFolder, `${stage}.json`), "utf8")));
   } catch (error) {
     throw new UsageProblem(
-      `stages/${stage}.json does not say where Aliyun is: npm run synth -- --stage ${stage} tells what is wrong.`,
-      {
-        cause: error,
-      },
+      `stages/${stage}.json does not say ${what}: npm run synth -- --stage ${stage} tells what is wrong.`,
+      { cause: error },
+    );
+  }
+}
+
+/** The channels of alerts of a known stage: names and types. */
+export function readChannels(stage: string): readonly { readonly name: string; readonly type: string }[] {
+  try {
+    return (
+      channelsSchema.parse(JSON.parse(readFileSync(join(stagesFolder, `${stage}.json`), "utf8"))).alerts?.channels ?? []
+    );
+  } catch (error) {
+    throw new UsageProblem(
+      `stages/${stage}.json does not say which channels there are: npm run synth -- --stage ${stage} tells what is wrong.`,
+      { cause: error },
     );
   }
 }

@@ -1,4 +1,5 @@
 // `causeway verify`: a receipt against its signature, against S3, and against Aliyun, by headers alone or by every byte.
+// That of the mirror, which says what is in OSS, is held against the rest in verify-mirror-receipt.ts.
 import { createPublicKey, verify as verifySignature } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { GetPublicKeyCommand, type GetPublicKeyCommandOutput, KMSClient } from "@aws-sdk/client-kms";
@@ -8,13 +9,16 @@ import { createPartChecksums, type PartChecksums } from "../lambdas/replication/
 import type { LocatedBackup } from "../lambdas/replication/inventories/inventory.ts";
 import {
   canonicalJson,
+  mirrorReceiptFormat,
   type Receipt,
   receiptDigest,
   type SignedReceipt,
+  signedMirrorReceiptSchema,
   signedReceiptSchema,
 } from "../lambdas/replication/receipt.ts";
 import { sources } from "../lambdas/replication/sources/index.ts";
 import { CausewayError, messageOf } from "../lambdas/shared/errors.ts";
+import { type Check, compare } from "./receipt-check.ts";
 import type { AliyunSettings } from "./stage-files.ts";
 import { UsageProblem } from "./usage-problem.ts";
 
@@ -26,13 +30,6 @@ export interface VerifyTarget {
 
 export interface VerifyOptions extends VerifyTarget {
   readonly readData: boolean;
-}
-
-export interface Check {
-  readonly what: string;
-  /** `unknown`: it could not be looked at, which is no proof either way. */
-  readonly outcome: "equal" | "different" | "unknown";
-  readonly detail: string;
 }
 
 export interface Verdict {
@@ -48,6 +45,7 @@ export async function verifyReceipt(receiptAt: string, options: VerifyOptions): 
   // The bytes are summed here: the client is not to stop at the first look, but to let the difference be named.
   const s3 = new S3Client({ responseChecksumValidation: "WHEN_REQUIRED" });
   const document = await readReceipt(receiptAt, s3);
+  if (isOfMirror(document)) return verifyMirrorReceipt(document, s3, options);
   const { receipt } = document;
   const checks = [
     await checkSignature(document, options.stage),
@@ -55,19 +53,43 @@ export async function verifyReceipt(receiptAt: string, options: VerifyOptions): 
     ...(await checkSource(receipt, options)),
   ];
   if (options.readData) checks.push(await checkTargetBytes(receipt, s3));
-  const holds = checks.every((check) => check.outcome !== "different");
+  const title = `${receipt.copyId}  ${receipt.source.fileName}  ${receipt.target.sizeBytes} bytes`;
+  return verdictOf(title, checks, conclusion(receipt, checks));
+}
+
+/** `conclusion`: if nothing differs. */
+function verdictOf(title: string, checks: readonly Check[], conclusion: string): Verdict {
+  const differing = checks.filter((check) => check.outcome === "different").map((check) => check.what);
   const marks = { equal: "ok  ", different: "DIFF", unknown: "?   " } as const;
   const lines = [
-    `${receipt.copyId}  ${receipt.source.fileName}  ${receipt.target.sizeBytes} bytes`,
+    title,
     ...checks.map((check) => `  ${marks[check.outcome]} ${check.what}: ${check.detail}`),
-    conclusion(receipt, checks),
+    differing.length > 0 ? `The receipt does NOT hold: see ${differing.join(", ")}.` : conclusion,
   ];
-  return { holds, checks, lines };
+  return { holds: differing.length === 0, checks, lines };
+}
+
+async function verifyMirrorReceipt(
+  document: SignedMirrorReceipt,
+  s3: S3Client,
+  { stage, aliyun, readData }: VerifyOptions,
+): Promise<Verdict> {
+  // Aliyun's SDK is slow to load: not before it is needed.
+  const { checkMirror } = await import("./verify-mirror-receipt.ts");
+  const { receipt } = document;
+  const checks = [
+    await checkSignature(document, stage),
+    ...(await checkMirror(receipt, s3, { stage, readData, ossEndpoint: aliyun?.ossEndpoint })),
+  ];
+  const title = `${receipt.copy.copyId}  oss://${receipt.target.bucket}/${receipt.target.key}  ${receipt.target.sizeBytes} bytes`;
+  const ossIsUnknown = checks.some((check) => check.what === "OSS" && check.outcome === "unknown");
+  const holds = ossIsUnknown
+    ? "The receipt holds as far as S3 goes; OSS could not be looked at."
+    : "The receipt holds. Verify the copy's receipt as well, and the chain is whole: Aliyun RDS = S3 = OSS.";
+  return verdictOf(title, checks, `${holds} ${receipt.proof.sentence}`);
 }
 
 function conclusion(receipt: Receipt, checks: readonly Check[]): string {
-  const differing = checks.filter((check) => check.outcome === "different").map((check) => check.what);
-  if (differing.length > 0) return `The receipt does NOT hold: see ${differing.join(", ")}.`;
   const proof = `Proof when it was written: ${receipt.proof.class}. ${receipt.proof.sentence}`;
   const sourceIsGone = checks.some((check) => check.what === sourceCheck && check.outcome === "unknown");
   return sourceIsGone
@@ -75,7 +97,13 @@ function conclusion(receipt: Receipt, checks: readonly Check[]): string {
     : `The receipt holds. ${proof}`;
 }
 
-async function readReceipt(receiptAt: string, s3: S3Client): Promise<SignedReceipt> {
+type SignedMirrorReceipt = ReturnType<typeof signedMirrorReceiptSchema.parse>;
+
+function isOfMirror(document: SignedReceipt | SignedMirrorReceipt): document is SignedMirrorReceipt {
+  return document.receipt.format === mirrorReceiptFormat;
+}
+
+async function readReceipt(receiptAt: string, s3: S3Client): Promise<SignedReceipt | SignedMirrorReceipt> {
   const text = await readText(receiptAt, s3);
   let parsed: unknown;
   try {
@@ -83,7 +111,9 @@ async function readReceipt(receiptAt: string, s3: S3Client): Promise<SignedRecei
   } catch (error) {
     throw new UsageProblem(`${receiptAt} is not JSON.`, { cause: error });
   }
-  const document = signedReceiptSchema.safeParse(parsed);
+  const { receipt } = (parsed ?? {}) as { readonly receipt?: { readonly format?: unknown } };
+  const isMirror = receipt?.format === mirrorReceiptFormat;
+  const document = (isMirror ? signedMirrorReceiptSchema : signedReceiptSchema).safeParse(parsed);
   if (document.success) return document.data;
   const fields = document.error.issues.map((issue) => issue.path.join(".")).join(", ");
   throw new UsageProblem(`${receiptAt} is no receipt of a copy: ${fields || "the whole"} is not as it must be.`);
@@ -119,7 +149,10 @@ function readReceiptFile(file: string): string {
  * Checked here with the public half of the stage's key: KMS is asked for nothing else. The key is the stage's, whatever
  * the receipt names: anybody can sign with a key of his own.
  */
-async function checkSignature({ receipt, signature }: SignedReceipt, stage: string): Promise<Check> {
+async function checkSignature(
+  { receipt, signature }: SignedReceipt | SignedMirrorReceipt,
+  stage: string,
+): Promise<Check> {
   const digest = receiptDigest(receipt);
   const what = "signature";
   if (digest.toString("hex") !== signature.sha256) {
@@ -248,12 +281,4 @@ async function sumOf(stream: AsyncIterable<Buffer>): Promise<PartChecksums> {
   const sums = createPartChecksums();
   for await (const chunk of stream) sums.update(chunk);
   return sums.digest();
-}
-
-function compare(what: string, expected: unknown, found: unknown): Check {
-  if (expected === null || expected === undefined) return { what, outcome: "unknown", detail: "the receipt has none" };
-  if (found === null || found === undefined) return { what, outcome: "unknown", detail: "none is stated now" };
-  return expected === found
-    ? { what, outcome: "equal", detail: String(found) }
-    : { what, outcome: "different", detail: `the receipt says ${expected}, found ${found}` };
 }

@@ -248,7 +248,10 @@ function standInParameters(
 
 function chosenStacks(assembly: Assembly, only: readonly string[] | undefined): Assembly {
   if (only === undefined) return assembly;
-  return { ...assembly, stacks: assembly.stacks.filter(({ name }) => only.some((ending) => name.endsWith(`-${ending}`))) };
+  return {
+    ...assembly,
+    stacks: assembly.stacks.filter(({ name }) => only.some((ending) => name.endsWith(`-${ending}`))),
+  };
 }
 
 /** Returns one sentence for each thing that is not carried out. */

@@ -1,9 +1,9 @@
 // An alert is what is told once about an incident; a delivery is that alert on its way through one channel.
 import { createHash } from "node:crypto";
+import type { BusEvent } from "../shared/bus-event.ts";
 import type { ErrorName } from "../shared/errors.ts";
 import type { EventName } from "../shared/events.ts";
 import { type Severity, subjectOf } from "./event-facts.ts";
-import type { BusEvent } from "../shared/bus-event.ts";
 import type { Telling } from "./incident.ts";
 import { type Rule, severityOf } from "./rule.ts";
 

@@ -23,7 +23,10 @@ export function listRules(defaults: readonly Rule[], kept: KeptRules): ListedRul
   const byId = new Map(defaults.map((rule) => [rule.ruleId, rule]));
   return effectiveRules(defaults, kept.rules).map((rule) => {
     const standard = byId.get(rule.ruleId);
-    return { ...rule, origin: standard === undefined ? "own" : isDeepStrictEqual(standard, rule) ? "default" : "changed" };
+    return {
+      ...rule,
+      origin: standard === undefined ? "own" : isDeepStrictEqual(standard, rule) ? "default" : "changed",
+    };
   });
 }
 

@@ -46,7 +46,8 @@ export class ChannelAddressesStore {
     try {
       text = (await this.#client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString;
     } catch (error) {
-      if (!isErrorNamed(error, "ResourceNotFoundException")) throw error;
+      // The right is on names with a suffix, which only a secret that exists has: a missing one is refused, not unknown.
+      if (!isErrorNamed(error, "ResourceNotFoundException", "AccessDeniedException")) throw error;
       throw new CausewayError("SecretMissing", `There is no secret ${secretId}. ${cure}`, { cause: error });
     }
     const parsed = addressSchema.safeParse(parseJson(text ?? ""));

@@ -13,8 +13,8 @@ import { ChannelStatesStore } from "./channel-states.store.ts";
 import { channels } from "./channels/index.ts";
 import { deliverAlertsEnvironment } from "./config.ts";
 import { deliverChannel } from "./deliver-channel.ts";
-import { DeliveriesStore } from "./deliveries.store.ts";
 import { deliverPorts } from "./deliver-ports.ts";
+import { DeliveriesStore } from "./deliveries.store.ts";
 import { QueuesStore } from "./queues.store.ts";
 
 export const handler = makeHandler({
@@ -36,13 +36,18 @@ export const handler = makeHandler({
       queues: new QueuesStore(new SQSClient(smallCalls)),
       environment,
     };
-    const opened = environment.CHANNELS.map((settings) => ({ settings, channel: channels[settings.type](settings, tools) }));
+    const opened = environment.CHANNELS.map((settings) => ({
+      settings,
+      channel: channels[settings.type](settings, tools),
+    }));
     return { parts, opened };
   },
   run: async (_input, { parts, opened }, { remainingMilliseconds }) => {
     const holder = randomUUID();
     const work = opened.map(({ settings, channel }) =>
-      deliverChannel(deliverPorts({ ...parts, channel, channelName: settings.name, holder, remainingMilliseconds, now: Date.now })),
+      deliverChannel(
+        deliverPorts({ ...parts, channel, channelName: settings.name, holder, remainingMilliseconds, now: Date.now }),
+      ),
     );
     // A channel whose deliveries cannot be kept does not hold up the others.
     const outcomes = await Promise.allSettled(work);

@@ -47,9 +47,10 @@ export async function deliverChannel(ports: DeliverPorts): Promise<number> {
     while (ports.hasTime()) {
       const now = ports.now();
       if (state.pausedUntil > now) break;
-      const due = (await ports.pending(now)).filter(({ nextTryAt, attempts }) =>
-        // Once the channel took a message, those that failed before need not sit out their pauses.
-        Date.parse(nextTryAt ?? "") <= now || (works && attempts > 0),
+      const due = (await ports.pending(now)).filter(
+        ({ nextTryAt, attempts }) =>
+          // Once the channel took a message, those that failed before need not sit out their pauses.
+          Date.parse(nextTryAt ?? "") <= now || (works && attempts > 0),
       );
       const { groups, isBurst } = planMessages(due, state.sentAt, ports.channel.pace, now);
       if (groups.length === 0) break;

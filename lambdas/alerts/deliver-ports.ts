@@ -1,6 +1,7 @@
 // The stores, as a channel's deliveries use them: leases by the time that is left, messages by the stage's settings.
-import type { Channel } from "./channels/channel.ts";
+
 import type { ChannelStatesStore } from "./channel-states.store.ts";
+import type { Channel } from "./channels/channel.ts";
 import type { DeliverPorts } from "./deliver-channel.ts";
 import type { DeliveriesStore } from "./deliveries.store.ts";
 import { findUndelivered } from "./find-undelivered.ts";

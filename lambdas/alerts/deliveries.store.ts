@@ -1,9 +1,25 @@
 // Deliveries in the Alerts table: the record of each one by month, and what each channel still has to do.
-import { BatchGetCommand, BatchWriteCommand, type DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } from "@aws-sdk/lib-dynamodb";
+import {
+  BatchGetCommand,
+  BatchWriteCommand,
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  QueryCommand,
+} from "@aws-sdk/lib-dynamodb";
 import { CausewayError } from "../shared/errors.ts";
 import { pause } from "../shared/retry.ts";
 import type { Alert, Delivery } from "./alert.ts";
-import { alertKey, type ItemKey, pendingKey, pendingPartition, pendingUntil, recordItem, recordKey, recordPartition } from "./alert-items.ts";
+import {
+  alertKey,
+  type ItemKey,
+  pendingKey,
+  pendingPartition,
+  pendingUntil,
+  recordItem,
+  recordKey,
+  recordPartition,
+} from "./alert-items.ts";
 
 /** BatchWriteItem and BatchGetItem take so many. */
 const itemsPerBatchWrite = 25;
@@ -108,7 +124,11 @@ export class DeliveriesStore {
     const found: Delivery[] = [];
     let behind = before;
     let read = 0;
-    for (let partition = recordPartition(before); partition >= recordPartition(until); partition = monthBefore(partition)) {
+    for (
+      let partition = recordPartition(before);
+      partition >= recordPartition(until);
+      partition = monthBefore(partition)
+    ) {
       let isLast = false;
       while (!isLast) {
         const { records, end } = await this.#recordsBefore(partition, behind, Math.min(500, mostRecordsRead - read));
@@ -126,7 +146,11 @@ export class DeliveriesStore {
     return { items: found, after: undefined };
   }
 
-  async #recordsBefore(partition: string, before: string, limit: number): Promise<{ records: Delivery[]; end: boolean }> {
+  async #recordsBefore(
+    partition: string,
+    before: string,
+    limit: number,
+  ): Promise<{ records: Delivery[]; end: boolean }> {
     const page = await this.#client.send(
       new QueryCommand({
         TableName: this.#table,

@@ -1,9 +1,10 @@
 // Evaluate event: counts one event under every rule that it matches, and decides what is told because of it.
+
+import type { BusEvent } from "../shared/bus-event.ts";
 import { CausewayError } from "../shared/errors.ts";
 import type { EventDetail, EventName } from "../shared/events.ts";
 import { type Alert, alertIdOf, newAlert, newDeliveries } from "./alert.ts";
 import { fieldOf, type Recovery, recoveries, subjectOf } from "./event-facts.ts";
-import type { BusEvent } from "../shared/bus-event.ts";
 import { addOccurrence, addRecovery, type Incident, type IncidentChange, noteWell } from "./incident.ts";
 import type { IncidentWrite } from "./incidents.store.ts";
 import { sendableFrom } from "./quiet-hours.ts";
@@ -84,7 +85,10 @@ async function untilWritten(
     if (announced !== undefined) await ports.announce(announced);
     return write.deliveries.length;
   }
-  throw new CausewayError("AwsUnavailable", `An incident of the rule ${rule.ruleId} was changed by others all the time.`);
+  throw new CausewayError(
+    "AwsUnavailable",
+    `An incident of the rule ${rule.ruleId} was changed by others all the time.`,
+  );
 }
 
 function writeOf(
@@ -100,7 +104,11 @@ function writeOf(
     newAlert(
       alertIdOf(event, rule, key.event),
       rule,
-      { event: key.event, cause: event, ...(key.event !== event.name && { subject: subjectOfTrouble(event, key.event) }) },
+      {
+        event: key.event,
+        cause: event,
+        ...(key.event !== event.name && { subject: subjectOfTrouble(event, key.event) }),
+      },
       telling,
       ports.channels,
     );

@@ -36,13 +36,17 @@ export async function findUndelivered(lost: readonly Delivery[], ports: Undelive
     const byAlert = Map.groupBy(records, ({ alertId }) => alertId);
     for (const alert of alerts) {
       const deliveries = byAlert.get(alert.alertId) ?? [];
-      if (deliveries.every(({ state }) => state === "failed" || state === "given-up")) found.push(describe(alert, deliveries));
+      if (deliveries.every(({ state }) => state === "failed" || state === "given-up"))
+        found.push(describe(alert, deliveries));
     }
   }
   return found;
 }
 
-function describe({ alertId, kind, event, severity, subject, raisedAt }: Alert, deliveries: readonly Delivery[]): UndeliveredAlert {
+function describe(
+  { alertId, kind, event, severity, subject, raisedAt }: Alert,
+  deliveries: readonly Delivery[],
+): UndeliveredAlert {
   const channels = Object.fromEntries(
     deliveries.map(({ channel, state, answer }) => [channel, { state, answer }] as const),
   );

@@ -123,9 +123,7 @@ function isSuppressed({ alertedAt }: Incident, rule: Rule, at: string): boolean 
 function recentWith(recent: readonly string[], at: string, { threshold }: Rule): string[] {
   const newest = [...recent, at].sort();
   const end = Date.parse(newest.at(-1) ?? at);
-  return newest
-    .filter((moment) => Date.parse(moment) > end - threshold.windowMinutes * 60_000)
-    .slice(-threshold.count);
+  return newest.filter((moment) => Date.parse(moment) > end - threshold.windowMinutes * 60_000).slice(-threshold.count);
 }
 
 function withSubject(subjects: Incident["subjects"], key: string, at: string): Incident["subjects"] {

@@ -50,7 +50,11 @@ export class IncidentsStore {
       {
         Put: {
           TableName: this.#table,
-          Item: { ...marker, announced: change.announced, expiresAt: expiryOf(change.incident.lastAt, keptDays.marker) },
+          Item: {
+            ...marker,
+            announced: change.announced,
+            expiresAt: expiryOf(change.incident.lastAt, keptDays.marker),
+          },
           ConditionExpression: "attribute_not_exists(#partition)",
           ExpressionAttributeNames: { "#partition": "partition" },
         },
@@ -94,14 +98,18 @@ export class IncidentsStore {
   #incidentPut({ before, incident }: IncidentWrite) {
     const condition =
       before === undefined
-        ? { ConditionExpression: "attribute_not_exists(#partition)", ExpressionAttributeNames: { "#partition": "partition" } }
+        ? {
+            ConditionExpression: "attribute_not_exists(#partition)",
+            ExpressionAttributeNames: { "#partition": "partition" },
+          }
         : {
             ConditionExpression: "#version = :version",
             ExpressionAttributeNames: { "#version": "version" },
             ExpressionAttributeValues: { ":version": before.version },
           };
     const days = incident.state === "well" ? keptDays.wellIncident : keptDays.openIncident;
-    const newest = incident.wellAt !== undefined && incident.wellAt > incident.lastAt ? incident.wellAt : incident.lastAt;
+    const newest =
+      incident.wellAt !== undefined && incident.wellAt > incident.lastAt ? incident.wellAt : incident.lastAt;
     return {
       TableName: this.#table,
       Item: { ...incidentKey(incident), ...incident, expiresAt: expiryOf(newest, days) },

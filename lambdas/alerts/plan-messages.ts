@@ -35,7 +35,12 @@ export function withinMinute(sentAt: readonly number[], now: number): number[] {
  * `due` in order of time. Every delivery is in exactly one group, unless so many are due that `free` messages do not
  * hold them: the rest stays due. Folded, the gravest come first.
  */
-export function planMessages(due: readonly Delivery[], sentAt: readonly number[], pace: ChannelPace, now: number): MessagePlan {
+export function planMessages(
+  due: readonly Delivery[],
+  sentAt: readonly number[],
+  pace: ChannelPace,
+  now: number,
+): MessagePlan {
   const free = freeMessages(sentAt, pace, now);
   if (due.length === 0 || free === 0) return { groups: [], isBurst: false };
   const recent = withinMinute(sentAt, now).length;

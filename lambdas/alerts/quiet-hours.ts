@@ -9,12 +9,7 @@ const dayMinutes = 24 * 60;
  * The moment from which a message may be sent: `at` itself outside of quiet hours, else their end. Milliseconds since
  * 1970. On the night of a changed clock the end is the first moment whose local time is outside the quiet hours.
  */
-export function sendableFrom(
-  at: number,
-  severity: Severity,
-  quiet: QuietHours | null,
-  stageTimeZone: string,
-): number {
+export function sendableFrom(at: number, severity: Severity, quiet: QuietHours | null, stageTimeZone: string): number {
   if (quiet === null || (severity === "critical" && quiet.criticalPasses)) return at;
   const zone = quiet.timeZone ?? stageTimeZone;
   const from = minutesOf(quiet.from);

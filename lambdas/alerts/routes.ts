@@ -94,7 +94,8 @@ export const routes = [
     entry: "serve-alerts-api",
     access: "viewer",
     summary: "What was told, through which channel, and how it ended; newest first",
-    description: "A page may hold fewer items than its limit, even none, and still have a cursor: filters look at 2,000 at a time.",
+    description:
+      "A page may hold fewer items than its limit, even none, and still have a cursor: filters look at 2,000 at a time.",
     query: z.strictObject({
       ...cursorPaging,
       channel: channelName.optional(),

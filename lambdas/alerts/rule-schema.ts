@@ -20,10 +20,19 @@ const field = z
   .regex(/^[A-Za-z]\w{0,39}(\.[A-Za-z-]\w{0,39})?$/, 'Give the name of a field of the event, such as "instanceId".');
 
 const fieldValues = z
-  .record(field, z.array(z.string().max(1024, "Give a shorter value.")).min(1, "Give at least one value.").max(100, "Give at most 100 values."))
+  .record(
+    field,
+    z
+      .array(z.string().max(1024, "Give a shorter value."))
+      .min(1, "Give at least one value.")
+      .max(100, "Give at most 100 values."),
+  )
   .refine((fields) => Object.keys(fields).length <= 20, "Give at most 20 fields.");
 
-const eventName = z.enum(eventNames as [EventName, ...EventName[]], "Give the name of an event; GET /api/alerts/rules lists them.");
+const eventName = z.enum(
+  eventNames as [EventName, ...EventName[]],
+  "Give the name of an event; GET /api/alerts/rules lists them.",
+);
 
 const ruleFields = {
   enabled: z.boolean("Give true or false."),
@@ -52,7 +61,10 @@ const ruleFields = {
     })
     .nullable(),
   recoveryNotice: z.boolean("Give true or false."),
-  channels: z.array(z.string().min(1).max(31, "Give the name of a channel.")).max(20, "Give at most 20 channels.").nullable(),
+  channels: z
+    .array(z.string().min(1).max(31, "Give the name of a channel."))
+    .max(20, "Give at most 20 channels.")
+    .nullable(),
 } as const;
 
 export const ruleIdSchema = z
@@ -80,7 +92,11 @@ export interface RuleSurroundings {
 }
 
 /** Throws `InputInvalid` that names every field which cannot be, beginning with `body.rules.<index>`, or `body` for one. */
-export function checkRules(rules: readonly Rule[], surroundings: RuleSurroundings, place: (index: number) => string): void {
+export function checkRules(
+  rules: readonly Rule[],
+  surroundings: RuleSurroundings,
+  place: (index: number) => string,
+): void {
   const problems = rules.flatMap((rule, index) => {
     const isRepeated = rules.findIndex(({ ruleId }) => ruleId === rule.ruleId) < index;
     return [
@@ -97,7 +113,10 @@ function problemsOf(rule: Rule, { channels, fieldsOf }: RuleSurroundings, at: st
   const problems: { field: string; problem: string }[] = [];
   for (const channel of rule.channels ?? []) {
     if (channels.includes(channel)) continue;
-    problems.push({ field: `${at}.channels`, problem: `There is no channel ${channel}; there are ${channels.join(", ")}.` });
+    problems.push({
+      field: `${at}.channels`,
+      problem: `There is no channel ${channel}; there are ${channels.join(", ")}.`,
+    });
   }
   const known = rule.match.events.map((name) => ({ name, fields: fieldsOf(name) }));
   for (const name of rule.deduplicateBy ?? []) {

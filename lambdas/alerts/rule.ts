@@ -1,7 +1,7 @@
 // A rule of alerts: which events it is about, when it speaks, how often, and through which channels. Rules are data.
 import { createHash } from "node:crypto";
-import type { EventName } from "../shared/events.ts";
 import type { BusEvent } from "../shared/bus-event.ts";
+import type { EventName } from "../shared/events.ts";
 import { eventFacts, fieldOf, type Recovery, type Severity } from "./event-facts.ts";
 
 /** Values that a field of the event's detail may have; `counts.failed` looks one level deeper. */
@@ -95,7 +95,9 @@ export function recoveredKeyOf(rule: Rule, event: BusEvent, { event: name, by }:
   const values = [fields.map(read), subject.map(read)] as const;
   if (values.flat().includes(undefined)) return undefined;
   const [key, subjectKey] = values.map((list) => hashOf(list.map((value) => value ?? "")));
-  return key === undefined || subjectKey === undefined ? undefined : { ruleId: rule.ruleId, event: name, key, subjectKey };
+  return key === undefined || subjectKey === undefined
+    ? undefined
+    : { ruleId: rule.ruleId, event: name, key, subjectKey };
 }
 
 /** Sixteen bytes of SHA-256 as base64url: no two subjects of a stage share them. */

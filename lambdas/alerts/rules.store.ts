@@ -1,7 +1,7 @@
 // The rules that somebody changed: one item of the Alerts table, written under the version that was read.
 import { type DynamoDBDocumentClient, GetCommand, TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
-import { CausewayError, isErrorNamed } from "../shared/errors.ts";
 import type { AuditPut } from "../shared/audit.store.ts";
+import { CausewayError, isErrorNamed } from "../shared/errors.ts";
 import { log } from "../shared/log.ts";
 import { type KeptRules, noKeptRules } from "./change-rules.ts";
 import { ruleSchema } from "./rule-schema.ts";

@@ -15,7 +15,9 @@ import { listedTimes } from "./delivery-times.ts";
 import { routes } from "./routes.ts";
 import { RulesStore } from "./rules.store.ts";
 
-const tag = (view: object) => tagOfContent(JSON.stringify(view));
+/** Of the version that is kept and of what the code has: a kept rule's own fields come in any order from DynamoDB. */
+const tag = ({ defaults }: { defaults: object }, { version }: { version: number }) =>
+  tagOfContent(JSON.stringify({ version, defaults }));
 
 export const handler = defineRoutes({
   routes,
@@ -36,25 +38,24 @@ export const handler = defineRoutes({
   },
   handlers: {
     listAlertRules: async (_request, { rules, stage }) => {
-      const data = viewRules(stage, await rules.read());
-      return { data, etag: tag(data) };
+      const kept = await rules.read();
+      return { data: viewRules(stage, kept), etag: tag(stage, kept) };
     },
     replaceAlertRules: async ({ body, ifMatch, caller, audit }, { rules, stage }) => {
       const seen = await rules.read();
-      ifMatch.demand(tag(viewRules(stage, seen)));
+      ifMatch.demand(tag(stage, seen));
       const wanted = body.rules.map(({ origin: _, ...rule }) => rule);
       const kept = changeAll(stage, seen, wanted, { name: caller.name, at: new Date().toISOString() });
       await rules.write(kept, seen.version, audit.item({ rules: kept.rules.map(({ ruleId }) => ruleId) }));
-      const data = viewRules(stage, kept);
-      return { data, etag: tag(data) };
+      return { data: viewRules(stage, kept), etag: tag(stage, kept) };
     },
     replaceAlertRule: async ({ path, body, ifMatch, caller, audit }, { rules, stage }) => {
       const seen = await rules.read();
-      ifMatch.demand(tag(viewRules(stage, seen)));
+      ifMatch.demand(tag(stage, seen));
       const rule = { ruleId: path.ruleId, ...body };
       const kept = changeOne(stage, seen, rule, { name: caller.name, at: new Date().toISOString() });
       await rules.write(kept, seen.version, audit.item({ enabled: rule.enabled }));
-      return { data: rule, etag: tag(viewRules(stage, kept)) };
+      return { data: rule, etag: tag(stage, kept) };
     },
     listAlertDeliveries: async ({ query: { cursor, limit, ...filter } }, { deliveries }) => {
       const scope = ["listAlertDeliveries", filter];

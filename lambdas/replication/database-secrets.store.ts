@@ -26,7 +26,7 @@ export class DatabaseSecretsStore {
   /** Throws `SecretMissing`; the value itself stays out of every message. */
   async read(databaseId: string): Promise<{ username: string; password: string; tls: ConnectionTls }> {
     const secretId = `${this.#path}${databaseId}`;
-    const cure = `Put {username, password} into ${secretId}: npx causeway secrets set database/${databaseId}`;
+    const cure = `Put {"username", "password"} into the secret ${secretId} of Secrets Manager.`;
     let text = "";
     try {
       text = (await this.#client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString ?? "";

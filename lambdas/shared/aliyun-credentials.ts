@@ -45,8 +45,9 @@ async function fetchCredentials(client: SecretsManagerClient, secretId: string):
   try {
     text = (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString;
   } catch (error) {
-    // Named here, or it would look like an answer of Aliyun's.
-    if (!isErrorNamed(error, "ResourceNotFoundException")) throw namedError(error);
+    // The right is on names with a suffix, which only a secret that exists has: a missing one is refused, not unknown.
+    // Anything else is named here, or it would look like an answer of Aliyun's.
+    if (!isErrorNamed(error, "ResourceNotFoundException", "AccessDeniedException")) throw namedError(error);
     throw new CausewayError("SecretMissing", `There is no secret ${secretId}. ${cure}`, { cause: error });
   }
   const parsed = credentialsSchema.safeParse(parseJson(text ?? ""));

@@ -69,12 +69,14 @@ export async function answerRoute(
     return withTag(render(route, await handler(request, dependencies), request.addressPrefix, requestId), headers);
   }
   const key = route.idempotent ? readIdempotencyKey(headers) : undefined;
-  const workId = hash([caller.subject, route.operation, key ?? requestId]).slice(0, 32);
-  const work = () =>
+  const newWorkId = hash([caller.subject, route.operation, requestId]).slice(0, 32);
+  const work = (workId: string) =>
     audited(asked, caller, dependencies.audit, async (audit) =>
       render(route, await handler({ ...request, audit, workId }, dependencies), request.addressPrefix, requestId),
     );
-  return key === undefined ? work() : once(asked, caller, key, input, dependencies.idempotency, work);
+  return key === undefined
+    ? work(newWorkId)
+    : once(asked, { caller, key, input, newWorkId }, dependencies.idempotency, work);
 }
 
 /** Throws `Unauthenticated` or `Forbidden`; who was refused a change is written down. */
@@ -176,27 +178,33 @@ function entryOf(asked: Asked, caller: Caller, outcome: string): AuditEntry {
 
 const sourceIpOf = (event: HttpEvent) => event.requestContext?.identity?.sourceIp ?? "unknown";
 
+interface KeyedRequest {
+  readonly caller: Caller;
+  readonly key: string;
+  readonly input: CheckedInput;
+  readonly newWorkId: string;
+}
+
 async function once(
   { route, event, requestId }: Asked,
-  caller: Caller,
-  key: string,
-  input: CheckedInput,
+  { caller, key, input, newWorkId }: KeyedRequest,
   store: IdempotencyStore | undefined,
-  work: () => Promise<HttpAnswer>,
+  work: (workId: string) => Promise<HttpAnswer>,
 ): Promise<HttpAnswer> {
   const idempotency = need(store, "idempotency");
   const request: IdempotentRequest = {
     requestKey: hash([caller.subject, route.operation, event.path, key]),
     requestHash: hash(input),
     requestId,
+    workId: newWorkId,
   };
-  const kept = await idempotency.begin(request, Date.now());
+  const { workId, answer: kept } = await idempotency.begin(request, Date.now());
   if (kept !== undefined) {
     const headers = { ...kept.headers, "X-Request-Id": requestId, "Idempotency-Replayed": "true" };
     return { ...kept, headers, isBase64Encoded: false };
   }
   try {
-    const answer = await work();
+    const answer = await work(workId);
     await keepAnswer(() => idempotency.complete(request, answer));
     return answer;
   } catch (error) {

@@ -46,6 +46,9 @@ export type HttpHandler = (event: HttpEvent, context: InvocationContext) => Prom
 /** Before Lambda's deadline by so much, an answer goes out that says so. */
 const timeoutEarlyMilliseconds = 1000;
 
+/** What passes by itself has mostly passed by then. */
+const retryAfterSeconds = "5";
+
 /** Every outcome is an answer: the handler never throws. */
 export function defineRoutes<const Routes extends readonly Route[], const Entry extends string, Dependencies>(
   definition: RoutesDefinition<Routes, Entry, Dependencies>,
@@ -145,8 +148,7 @@ function refuse(thrown: unknown, event: HttpEvent, context: InvocationContext): 
   const fields = { error: error.name, requestId: failure.data.requestId, ...error.details };
   if (failure.status >= 500) log.error(error.message, fields);
   else log.info(error.message, fields);
-  const wait = error.name === "StillWorking" ? { "Retry-After": "5" } : {};
-  return failureAnswer(failure, wait);
+  return failureAnswer(failure, failure.data.retryable ? { "Retry-After": retryAfterSeconds } : {});
 }
 
 /** API Gateway's own id, which its access log and its own refusals carry as well. */

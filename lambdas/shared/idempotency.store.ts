@@ -16,10 +16,20 @@ export interface IdempotentRequest {
   readonly requestHash: string;
   /** Who works on it. */
   readonly requestId: string;
+  /** What the work is called, if it is new. */
+  readonly workId: string;
+}
+
+export interface Begun {
+  /** What the work has been called since it was begun first. */
+  readonly workId: string;
+  /** Absent: the lease is taken, and the work is to be done. */
+  readonly answer?: KeptAnswer;
 }
 
 interface KeptRequest {
   readonly requestHash: string;
+  readonly workId: string;
   readonly state: "working" | "done";
   readonly owner: string;
   readonly leaseUntil: number;
@@ -43,46 +53,72 @@ export class IdempotencyStore {
   }
 
   /**
-   * Takes the lease, or answers with the first answer. Throws `IdempotencyKeyReused` where the key came with another
-   * request, `StillWorking` while another holds the lease. A lease that is over is taken over by the same request alone.
+   * Takes the lease, or finds the first answer. Throws `IdempotencyKeyReused` where the key came with another request,
+   * `StillWorking` while another holds the lease. A lease that is over is taken over with the name of its work.
    */
-  async begin(request: IdempotentRequest, nowMilliseconds: number): Promise<KeptAnswer | undefined> {
-    const { requestKey, requestHash, requestId } = request;
-    try {
-      await this.#client.send(
+  async begin(request: IdempotentRequest, nowMilliseconds: number): Promise<Begun> {
+    const { requestKey, requestHash, requestId, workId } = request;
+    const leaseUntil = nowMilliseconds + leaseMilliseconds;
+    const kept: KeptRequest = {
+      requestHash,
+      workId,
+      state: "working",
+      owner: requestId,
+      leaseUntil,
+      expiresAt: Math.ceil((nowMilliseconds + keptMilliseconds) / 1000),
+    };
+    const isNew = await this.#conditionally(() =>
+      this.#client.send(
         new PutCommand({
           TableName: this.#table,
-          Item: {
-            requestKey,
-            requestHash,
-            state: "working",
-            owner: requestId,
-            leaseUntil: nowMilliseconds + leaseMilliseconds,
-            expiresAt: Math.ceil((nowMilliseconds + keptMilliseconds) / 1000),
-          },
-          ConditionExpression:
-            "attribute_not_exists(#requestKey) OR #expiresAt < :nowSeconds OR " +
-            "(#state = :working AND #leaseUntil < :now AND #requestHash = :requestHash)",
-          ExpressionAttributeNames: {
-            "#requestKey": "requestKey",
-            "#expiresAt": "expiresAt",
-            "#state": "state",
-            "#leaseUntil": "leaseUntil",
-            "#requestHash": "requestHash",
-          },
+          Item: { requestKey, ...kept },
+          ConditionExpression: "attribute_not_exists(#requestKey) OR #expiresAt < :nowSeconds",
+          ExpressionAttributeNames: { "#requestKey": "requestKey", "#expiresAt": "expiresAt" },
+          ExpressionAttributeValues: { ":nowSeconds": Math.floor(nowMilliseconds / 1000) },
+        }),
+      ),
+    );
+    if (isNew) return { workId };
+    const present = await this.#present(requestKey);
+    if (present !== undefined && present.requestHash !== requestHash) {
+      throw new CausewayError(
+        "IdempotencyKeyReused",
+        "This Idempotency-Key came with another request before. Give each request a key of its own.",
+      );
+    }
+    if (present?.answer !== undefined) return { workId: present.workId, answer: present.answer };
+    // The SDK tried twice, and the answer to the first try was lost: the lease is ours.
+    if (present?.owner === requestId) return { workId: present.workId };
+    if (present !== undefined && present.leaseUntil < nowMilliseconds) {
+      if (await this.#takeOver(request, present, leaseUntil)) return { workId: present.workId };
+    }
+    throw new CausewayError("StillWorking", "The first request with this Idempotency-Key is still being worked on.");
+  }
+
+  /** False where somebody else was quicker. */
+  async #takeOver(
+    { requestKey, requestId }: IdempotentRequest,
+    seen: KeptRequest,
+    leaseUntil: number,
+  ): Promise<boolean> {
+    return this.#conditionally(() =>
+      this.#client.send(
+        new UpdateCommand({
+          TableName: this.#table,
+          Key: { requestKey },
+          UpdateExpression: "SET #owner = :owner, #leaseUntil = :leaseUntil",
+          ConditionExpression: "#state = :working AND #owner = :seenOwner AND #leaseUntil = :seenLease",
+          ExpressionAttributeNames: { "#owner": "owner", "#leaseUntil": "leaseUntil", "#state": "state" },
           ExpressionAttributeValues: {
-            ":nowSeconds": Math.floor(nowMilliseconds / 1000),
-            ":now": nowMilliseconds,
+            ":owner": requestId,
+            ":leaseUntil": leaseUntil,
             ":working": "working",
-            ":requestHash": requestHash,
+            ":seenOwner": seen.owner,
+            ":seenLease": seen.leaseUntil,
           },
         }),
-      );
-      return undefined;
-    } catch (error) {
-      if (!isErrorNamed(error, "ConditionalCheckFailedException")) throw error;
-    }
-    return keptAnswer(await this.#present(requestKey), request);
+      ),
+    );
   }
 
   /** Keeps the answer for whoever asks again. Does nothing where the lease was lost: then another's answer counts. */
@@ -109,8 +145,8 @@ export class IdempotencyStore {
     value: unknown,
     state: KeptRequest["state"],
   ): Promise<void> {
-    try {
-      await this.#client.send(
+    await this.#conditionally(() =>
+      this.#client.send(
         new UpdateCommand({
           TableName: this.#table,
           Key: { requestKey },
@@ -119,22 +155,17 @@ export class IdempotencyStore {
           ExpressionAttributeNames: { "#state": "state", "#owner": "owner", [`#${attribute}`]: attribute },
           ExpressionAttributeValues: { ":state": state, ":owner": requestId, ":value": value },
         }),
-      );
-    } catch (error) {
-      if (!isErrorNamed(error, "ConditionalCheckFailedException")) throw error;
-    }
-  }
-}
-
-function keptAnswer(kept: KeptRequest | undefined, request: IdempotentRequest): KeptAnswer | undefined {
-  if (kept !== undefined && kept.requestHash !== request.requestHash) {
-    throw new CausewayError(
-      "IdempotencyKeyReused",
-      "This Idempotency-Key came with another request before. Give each request a key of its own.",
+      ),
     );
   }
-  if (kept?.answer !== undefined) return kept.answer;
-  // The SDK tried twice, and the answer to the first try was lost: the lease is ours.
-  if (kept?.owner === request.requestId) return undefined;
-  throw new CausewayError("StillWorking", "The first request with this Idempotency-Key is still being worked on.");
+
+  async #conditionally(write: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await write();
+      return true;
+    } catch (error) {
+      if (isErrorNamed(error, "ConditionalCheckFailedException")) return false;
+      throw error;
+    }
+  }
 }

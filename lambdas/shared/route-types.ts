@@ -31,8 +31,8 @@ export type RequestOf<R extends Route> = {
   : {
       readonly audit: AuditTicket;
       /**
-       * A name for the work, 32 letters: the same for every request with the same Idempotency-Key. Name executions and
-       * jobs by it, and a repeated request after a crash begins nothing twice.
+       * A name for the work, 32 letters: the same for every request with the same Idempotency-Key, for as long as the key
+       * is kept. Name executions and jobs by it, and a repeated request after a crash begins nothing twice.
        */
       readonly workId: string;
     }) &

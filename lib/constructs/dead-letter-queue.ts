@@ -6,6 +6,8 @@ import { Construct } from "constructs";
 export interface DeadLetterQueueProps {
   /** What a message in it is, such as "alarms that no mail server took". */
   readonly holds: string;
+  /** For a queue that the command line finds by its name. Default: made up by CloudFormation. */
+  readonly queueName?: string;
 }
 
 export class DeadLetterQueue extends Construct {
@@ -16,6 +18,7 @@ export class DeadLetterQueue extends Construct {
     super(scope, id);
     this.holds = props.holds;
     this.queue = new Queue(this, "Queue", {
+      ...(props.queueName !== undefined && { queueName: props.queueName }),
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       retentionPeriod: Duration.days(14),

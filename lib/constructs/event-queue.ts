@@ -11,6 +11,8 @@ import { FailureAlarm, failurePeriod } from "./failure-alarm.ts";
 import type { ServiceFunction } from "./service-function.ts";
 
 export interface EventQueueProps {
+  /** The queue's name; its dead letters are in `<name>-dead-letters`. The command line finds both by it. */
+  readonly name: string;
   /** What its dead letters are, such as "events of objects that could not be mirrored". */
   readonly holds: string;
   /** Of the dead letters' alarm, and of the runbook's heading. */
@@ -36,9 +38,10 @@ export class EventQueue extends Construct {
 
   constructor(scope: Construct, id: string, props: EventQueueProps) {
     super(scope, id);
-    const { holds, title, impactOfFailure, workTimeout, mostReceives, alarmTopic } = props;
-    this.deadLetters = new DeadLetterQueue(this, "DeadLetters", { holds }).queue;
+    const { name, holds, title, impactOfFailure, workTimeout, mostReceives, alarmTopic } = props;
+    this.deadLetters = new DeadLetterQueue(this, "DeadLetters", { holds, queueName: `${name}-dead-letters` }).queue;
     this.queue = new Queue(this, "Queue", {
+      queueName: name,
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       visibilityTimeout: Duration.seconds(timeoutsUntilVisible * workTimeout.toSeconds()),

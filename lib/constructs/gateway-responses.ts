@@ -79,6 +79,7 @@ export function addGatewayResponses(api: RestApi): void {
       responseHeaders: {
         ...fixed,
         "X-Request-Id": "context.requestId",
+        ...(retryable && { "Retry-After": "'5'" }),
         ...(status === 401 && { "WWW-Authenticate": `'Bearer realm="causeway"'` }),
       },
       templates: { "application/json": JSON.stringify({ code: status, message, data }) },

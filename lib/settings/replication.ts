@@ -59,6 +59,11 @@ const exportsOfSnapshots = z.strictObject({
   schemas: schemaCapture.optional(),
 });
 
+/** No prefix begins with another one. */
+function areApart(prefixes: readonly string[]): boolean {
+  return prefixes.every((one, index) => prefixes.every((other, at) => at === index || !one.startsWith(other)));
+}
+
 const mirror = z.strictObject({
   enabled: yesOrNo(true),
   /** The OSS bucket. */
@@ -79,6 +84,15 @@ const mirror = z.strictObject({
     )
     .min(1, "Give at least one mapping.")
     .max(5, "Give at most five mappings.")
+    .refine(
+      (list) => !list.some(({ from }) => from.startsWith("receipts/")),
+      "Receipts are not mirrored: a receipt of the mirror would be mirrored in turn, and so on. Give another `from`.",
+    )
+    .refine((list) => areApart(list.map(({ from }) => from)), "No `from` may lie below another one, or be the same.")
+    .refine(
+      (list) => areApart(list.map(({ to }) => to)),
+      "No `to` may lie below another one, or be the same: two objects could get the same key in OSS.",
+    )
     .default([{ from: "mysql/", to: "iotdb-backup/mysql/" }]),
   /** Server-side encryption in OSS: its own keys, or its key service. */
   encryption: z.enum(["AES256", "KMS"], 'Give "AES256" or "KMS".').default("AES256"),

@@ -43,8 +43,7 @@ const httpTimeout = Duration.seconds(28);
 export const evaluateTimeout = Duration.minutes(1);
 export const deliverTimeout = Duration.minutes(2);
 
-export function addEvaluateEvents(parts: AlertsParts, events: Queue): ServiceFunction {
-  const { room, settings, data, wakeQueue } = parts;
+export function addEvaluateEvents({ room, settings, data, wakeQueue }: AlertsParts): ServiceFunction {
   return room.add("evaluate-events", {
     impactOfFailure: "Nobody is told of what goes wrong: events wait in their queue, then go to the unread events.",
     environment: {
@@ -56,7 +55,6 @@ export function addEvaluateEvents(parts: AlertsParts, events: Queue): ServiceFun
       WAKE_QUEUE_URL: wakeQueue.queueUrl,
     },
     permissions: [
-      reading(events),
       onAlerts(data.alerts, "GetItem", "PutItem", "UpdateItem"),
       sendingTo(wakeQueue),
       announcing(data.bus),

@@ -1,12 +1,12 @@
 // Alerts: events of the bus become alerts, alerts become messages; and a check for what did not happen.
 import { CfnOutput, CfnParameter, Duration, Stack, type StackProps, Validations } from "aws-cdk-lib";
-import { Rule } from "aws-cdk-lib/aws-events";
-import { SqsQueue } from "aws-cdk-lib/aws-events-targets";
+import { Match } from "aws-cdk-lib/aws-events";
 import { EventSourceMapping } from "aws-cdk-lib/aws-lambda";
 import { type IQueue, Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
 import type { Construct, IConstruct } from "constructs";
 import type { StageSettings } from "../config.ts";
 import { DeadLetterQueue } from "../constructs/dead-letter-queue.ts";
+import { EventQueue } from "../constructs/event-queue.ts";
 import { FailureAlarm, failurePeriod } from "../constructs/failure-alarm.ts";
 import { ScheduledCall } from "../constructs/scheduled-call.ts";
 import { Room, type ServiceFunction } from "../constructs/service-function.ts";
@@ -44,16 +44,7 @@ export class AlertsStack extends Stack {
     super(scope, id, props);
     const { settings, data } = props;
     const common = { logRetention: settings.retention.logDays, alarmTopic: data.alarmTopic };
-    const unread = this.#deadLetters(data, "UnreadEvents", {
-      holds: "events that could not be counted",
-      title: "Unread events",
-      impactOfFailure: "Something happened that nobody is told of: its event could not be understood or counted.",
-    });
-    const undelivered = this.#deadLetters(data, "UndeliveredAlerts", {
-      holds: "alerts that no channel took",
-      title: "Undelivered alerts",
-      impactOfFailure: "No channel took an alert: this mail is the only one who tells of it.",
-    });
+    const undelivered = this.#undelivered(data);
     const { queue: missedCalls } = new DeadLetterQueue(this, "MissedChecks", {
       holds: "checks and deliveries that could not be called",
     });
@@ -67,7 +58,7 @@ export class AlertsStack extends Stack {
       undelivered,
       failedCalls: missedCalls,
     };
-    this.#evaluation(parts, unread);
+    const events = this.#evaluation(parts);
     const deliver = this.#delivery(parts);
     const watched = findWatched(scope.node.root, [undelivered]);
     const check = addCheckSilence(parts, watched);
@@ -97,7 +88,7 @@ export class AlertsStack extends Stack {
       input: { expectedDatabaseIds: settings.alerts.expectedDatabaseIds.join(",") },
       missedCalls,
     });
-    new CfnOutput(this, "UnreadEventsQueueUrl", { value: unread.queueUrl });
+    new CfnOutput(this, "UnreadEventsQueueUrl", { value: events.deadLetters.queueUrl });
     new CfnOutput(this, "UndeliveredAlertsQueueUrl", { value: undelivered.queueUrl });
     new CfnOutput(this, "CheckSilenceFunctionName", { value: check.function.functionName });
     new CfnOutput(this, "DeliverAlertsFunctionName", { value: deliver.function.functionName });
@@ -111,26 +102,43 @@ export class AlertsStack extends Stack {
   }
 
   /** Every event of Causeway's own, in a queue: none is lost while the function cannot run. */
-  #evaluation(parts: AlertsParts, unread: Queue): void {
-    const queue = new Queue(this, "EventsQueue", {
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      visibilityTimeout: evaluateTimeout.plus(Duration.minutes(2)),
-      retentionPeriod: Duration.days(14),
-      deadLetterQueue: { queue: unread, maxReceiveCount: mostReceives },
+  #evaluation(parts: AlertsParts): EventQueue {
+    const events = new EventQueue(this, "Events", {
+      name: `causeway-${parts.settings.stage}-alerts-events`,
+      holds: "events that could not be counted",
+      title: "Unread events",
+      impactOfFailure: "Something happened that nobody is told of: its event could not be understood or counted.",
+      workTimeout: evaluateTimeout,
+      mostReceives,
+      alarmTopic: parts.data.alarmTopic,
     });
-    new Rule(this, "EventsRule", {
+    events.takes("FromRooms", {
       eventBus: parts.data.bus,
       description: "Everything that rooms say",
-      eventPattern: { source: [{ prefix: "causeway." }] as unknown as string[] },
-      targets: [new SqsQueue(queue, { deadLetterQueue: unread })],
+      eventPattern: { source: Match.prefix("causeway.") },
     });
-    call(addEvaluateEvents(parts, queue), queue, { batchSize: eventsPerCall, maxConcurrency: concurrentEvaluations });
+    events.workedOffBy(addEvaluateEvents(parts), {
+      enabled: true,
+      batchSize: eventsPerCall,
+      concurrency: concurrentEvaluations,
+    });
+    return events;
   }
 
   #delivery(parts: AlertsParts): ServiceFunction {
     const deliver = addDeliverAlerts(parts);
-    call(deliver, parts.wakeQueue, { batchSize: 10, maxConcurrency: concurrentDeliveries });
+    const mapping = new EventSourceMapping(deliver.function, "Messages", {
+      target: deliver.function,
+      eventSourceArn: parts.wakeQueue.queueArn,
+      batchSize: 10,
+      maxConcurrency: concurrentDeliveries,
+    });
+    // Lambda looks at the role's rights when the mapping is made.
+    mapping.node.addDependency(deliver.role);
+    Validations.of(mapping).acknowledge({
+      id: "Serverless-LambdaEventSourceMappingDestination",
+      reason: "SQS is no stream: what fails stays in the queue, and the schedule calls every minute in any case.",
+    });
     return deliver;
   }
 
@@ -152,39 +160,16 @@ export class AlertsStack extends Stack {
     return queue;
   }
 
-  #deadLetters(
-    data: DataStack,
-    id: string,
-    { holds, title, impactOfFailure }: { holds: string; title: string; impactOfFailure: string },
-  ): Queue {
-    const { queue } = new DeadLetterQueue(this, id, { holds });
-    new FailureAlarm(this, `${id}Alarm`, {
+  #undelivered(data: DataStack): Queue {
+    const { queue } = new DeadLetterQueue(this, "UndeliveredAlerts", { holds: "alerts that no channel took" });
+    new FailureAlarm(this, "UndeliveredAlertsAlarm", {
       metric: queue.metricApproximateNumberOfMessagesVisible({ period: failurePeriod, statistic: "Maximum" }),
-      title,
-      impactOfFailure,
+      title: "Undelivered alerts",
+      impactOfFailure: "No channel took an alert: this mail is the only one who tells of it.",
       topic: data.alarmTopic,
     });
     return queue;
   }
-}
-
-/** The function gets the queue's messages, and says which of them failed. Lambda looks at the role's rights first. */
-function call(
-  { function: called, role }: ServiceFunction,
-  queue: Queue,
-  limits: { readonly batchSize: number; readonly maxConcurrency: number },
-): void {
-  const mapping = new EventSourceMapping(called, "Messages", {
-    target: called,
-    eventSourceArn: queue.queueArn,
-    reportBatchItemFailures: true,
-    ...limits,
-  });
-  mapping.node.addDependency(role);
-  Validations.of(mapping).acknowledge({
-    id: "Serverless-LambdaEventSourceMappingDestination",
-    reason: "Destinations are for streams; what fails here goes back to its queue, whose own policy ends it.",
-  });
 }
 
 /**

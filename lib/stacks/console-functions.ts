@@ -136,7 +136,13 @@ export function addCheckReadiness(parts: ConsoleParts): ServiceFunction {
   const buckets = [data.backups, data.work];
   const workflows = workflowNames.map((name) => namedArn(scope, "states", `stateMachine:${name}`));
   const required = [`/${settings.stage}/replication/aliyun`];
-  const optional = [metricsTokenPath(settings)];
+  // Without these the API answers; what they are for does not work.
+  const channels = settings.alerts.channels.filter(({ type }) => type === "wecom" || type === "webhook");
+  const optional = [
+    metricsTokenPath(settings),
+    ...(settings.replication.mirror?.enabled ? [`/${settings.stage}/replication/aliyun-oss`] : []),
+    ...channels.map(({ name }) => `/${settings.stage}/alerts/${name}`),
+  ];
   return room.add("check-readiness", {
     impactOfFailure: "Nobody is told over the API whether everything that it needs is there.",
     environment: {

@@ -58,6 +58,7 @@ export function addMirror(parts: ReplicationParts, missedCalls: Queue): Mirror |
   const own = new Construct(scope, "Mirror");
   const objects = new EventQueue(own, "Objects", {
     ...queueOf(data),
+    name: `causeway-${settings.stage}-mirror`,
     holds: "events of objects that could not be mirrored to OSS",
     title: "Mirror dead letters",
     impactOfFailure: "Objects that are in S3 are not in OSS, and are no longer tried by the queue.",
@@ -204,6 +205,7 @@ function addDeletes(own: Construct, parts: MirrorParts): void {
   const { scope, room, data, mirror, mirrorQueue } = parts;
   const deletes = new EventQueue(own, "Deletes", {
     ...queueOf(data),
+    name: `causeway-${parts.settings.stage}-mirror-deletes`,
     holds: "events of objects whose deletion could not be mirrored to OSS",
     title: "Mirror delete dead letters",
     impactOfFailure: "Objects that were deleted in S3 are still in OSS.",

@@ -18,6 +18,8 @@ import { synthesise } from "./synthesise.ts";
 
 /** It takes well under a second; what hangs is left to the end of the process. */
 const longestStopMilliseconds = 5_000;
+/** What a queue's message has set to work gets so long to end: cut off, its lease would stand in the way for minutes. */
+const longestEndOfWorkMilliseconds = 3_000;
 /** More of them say no more than the logs do. */
 const mostNotices = 20;
 const exitCodeInterrupted = 130;
@@ -110,9 +112,14 @@ async function step<Result>(
 
 async function close(screen: LiveScreen, cloud: LocalCloud): Promise<void> {
   screen.draw(["stopping …"]);
-  const late = new Promise<"late">((resolve) => setTimeout(() => resolve("late"), longestStopMilliseconds));
-  const how = await Promise.race([cloud.close(), late]);
+  for (const { functionName } of cloud.eventSources.list()) cloud.eventSources.disable(functionName);
+  await Promise.race([cloud.eventSources.settled(), laterBy(longestEndOfWorkMilliseconds)]);
+  const how = await Promise.race([cloud.close(), laterBy(longestStopMilliseconds)]);
   screen.clear();
   if (how === "late") screen.say("Something did not end in time and was cut off; nothing that was written is lost.");
   else screen.say("Stopped.");
+}
+
+function laterBy(milliseconds: number): Promise<"late"> {
+  return new Promise((resolve) => setTimeout(() => resolve("late"), milliseconds));
 }

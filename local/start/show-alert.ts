@@ -9,6 +9,8 @@ import { folderForPeople } from "./show-cloud.ts";
 const lookMilliseconds = 250;
 /** A burst is told every half minute; a WeCom that throttles is left alone for one minute. */
 const longestWaitMilliseconds = 150_000;
+const tellAfterMilliseconds = 10_000;
+const onTheWay = "it is on the way; after a burst of alerts, a group is told the next ones a minute later …";
 /** Of the other messages; the file has all of them. */
 const mostOthers = 5;
 
@@ -62,12 +64,17 @@ async function waitForMessage(
   { screen, cloud, stop }: Stage,
   isWanted: (content: string) => boolean,
 ): Promise<RobotMessage | undefined> {
-  const until = Date.now() + longestWaitMilliseconds;
+  const startedAt = Date.now();
+  let isTold = screen.isTerminal;
   try {
-    while (Date.now() < until) {
+    while (Date.now() - startedAt < longestWaitMilliseconds) {
       const found = cloud.wecom.messages.find(({ content }) => isWanted(content));
       if (found) return found;
-      screen.draw(["  it is on the way …"]);
+      screen.draw([clip(`  ${onTheWay}`, screen.columns)]);
+      if (!isTold && Date.now() - startedAt > tellAfterMilliseconds) {
+        isTold = true;
+        screen.say(`  ${onTheWay}`);
+      }
       await stop.unlessStopped(new Promise((resolve) => setTimeout(resolve, lookMilliseconds)));
     }
     return undefined;

@@ -55,8 +55,23 @@ export function connectionOf(cloud: LocalCloud): LocalConnection {
     region: cloud.region,
     accessKeyId,
     secretAccessKey,
-    aliyun: { endpoint: cloud.aliyun.rpcEndpoint, protocol: "http", region: sampleRegion },
+    aliyun: {
+      endpoint: cloud.aliyun.rpcEndpoint,
+      protocol: "http",
+      region: sampleRegion,
+      ossEndpoint: cloud.oss.endpoint,
+    },
+    ...apiOf(cloud),
   };
+}
+
+/** With the machine client's credentials, so that `npx causeway --local` needs no sign-in. */
+export function apiOf({ api, signIn }: LocalCloud): Pick<LocalConnection, "api"> {
+  const [own] = api.list();
+  const machine = signIn.clients().find(({ secret }) => secret !== undefined);
+  if (own === undefined || machine?.secret === undefined) return {};
+  const { clientId, secret: clientSecret } = machine;
+  return { api: { url: own.url, tokenUrl: `${signIn.url}/oauth2/token`, clientId, clientSecret } };
 }
 
 export function portsOf({ aliyun, oss, wecom, frontPorts }: LocalCloud): Required<ChosenPorts> {

@@ -6,6 +6,7 @@ import {
   type RunResult,
   runIdOf,
   type Stage,
+  sayTitle,
   sayWrapped,
   startWorkflow,
 } from "./follow-workflow.ts";
@@ -19,21 +20,36 @@ export interface CopiesResult {
   readonly units: readonly RunResult["view"]["units"][number][];
 }
 
-/** Throws Interrupted when it was cut off. */
-export async function showCopies(on: Stage, options: StartOptions): Promise<CopiesResult> {
-  const { screen } = on;
-  const stateMachineArn = on.cloud.output("ReplicateBackupsArn");
-  const cutOff = (await findCutOff(on, stateMachineArn)).filter((arn) => !isProvoked(arn));
+/**
+ * Runs that an earlier stop cut off, to their end: before anything new is put on Aliyun, for they may be listing still.
+ * Returns what they worked on.
+ */
+export async function finishCutOffCopies(on: Stage): Promise<CopiesResult["units"]> {
+  const executions = await findCutOff(on, on.cloud.output("ReplicateBackupsArn"));
+  const cutOff = executions.filter((arn) => !isProvoked(arn));
+  if (cutOff.length === 0) return [];
   const units: CopiesResult["units"][number][] = [];
+  sayTitle(on, "Backups of Aliyun RDS, copied to S3: what the last stop cut off");
   for (const executionArn of cutOff) {
     const earlier = await follow(on, executionArn, "goes on where it was cut off");
     showResult(on, earlier);
     units.push(...earlier.view.units);
   }
-  const run = async () => follow(on, await startWorkflow(on, stateMachineArn), "started");
+  return units;
+}
+
+/** `earlier`: of the runs that were cut off. Throws Interrupted when it is cut off itself. */
+export async function showCopies(
+  on: Stage,
+  options: StartOptions,
+  earlier: CopiesResult["units"],
+): Promise<CopiesResult> {
+  const { screen } = on;
+  sayTitle(on, "Backups of Aliyun RDS, copied to S3");
+  const run = async () => follow(on, await startWorkflow(on, on.cloud.output("ReplicateBackupsArn")), "started");
   let result = await run();
-  // The table of the run that went on has just said what is there.
-  if (cutOff.length > 0 && foundNothing(result)) screen.say("Nothing else to copy.");
+  // The table of the run that went on has said what is there.
+  if (earlier.length > 0 && foundNothing(result)) screen.say("Nothing else to copy.");
   else showResult(on, result);
   if (options.faultSeed !== undefined && result.status !== "SUCCEEDED") {
     screen.say("");
@@ -42,7 +58,7 @@ export async function showCopies(on: Stage, options: StartOptions): Promise<Copi
     result = await run();
     showResult(on, result);
   }
-  return { status: result.status, units: [...units, ...result.view.units] };
+  return { status: result.status, units: [...earlier, ...result.view.units] };
 }
 
 async function follow(on: Stage, executionArn: string, how: string): Promise<RunResult> {
@@ -51,7 +67,7 @@ async function follow(on: Stage, executionArn: string, how: string): Promise<Run
   return followToEnd(on, executionArn);
 }
 
-export function showResult(on: Stage, { status, view }: RunResult): void {
+function showResult(on: Stage, { status, view }: RunResult): void {
   const { screen } = on;
   if (!screen.isTerminal) screen.say("");
   for (const line of resultTable(view, screen.columns)) screen.say(line);

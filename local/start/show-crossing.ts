@@ -3,11 +3,11 @@ import { SFNClient } from "@aws-sdk/client-sfn";
 import type { LiveScreen } from "../../cli/live-screen.ts";
 import type { LocalCloud } from "../cloud.ts";
 import { describeFired, describeRule } from "./describe-faults.ts";
-import { type Stage, sayTitle } from "./follow-workflow.ts";
+import type { Stage } from "./follow-workflow.ts";
 import type { StartOptions } from "./options.ts";
 import { provokeFailure } from "./provoke-failure.ts";
 import { showAlert, showOtherAlerts } from "./show-alert.ts";
-import { showCopies } from "./show-copies.ts";
+import { finishCutOffCopies, showCopies } from "./show-copies.ts";
 import { showExports, startExports } from "./show-exports.ts";
 import { showMirror } from "./show-mirror.ts";
 import { showNextSteps } from "./show-next-steps.ts";
@@ -24,12 +24,12 @@ export async function showCrossing(
   const on: Stage = { screen, cloud, states: new SFNClient(cloud.clientConfig()), stop };
   const since = cloud.clock.now();
   const underWay = await startExports(on);
+  const earlier = await finishCutOffCopies(on);
   // Before the copies: what they refuse is told in a burst, and a burst is folded into one message.
   const provoked = await provokeFailure(on);
   const alert = await showAlert(on, provoked);
   if (options.faultSeed !== undefined) beginStorm(on, options.faultSeed);
-  sayTitle(on, "Backups of Aliyun RDS, copied to S3");
-  const copies = await showCopies(on, options);
+  const copies = await showCopies(on, options, earlier);
   const exportStatus = await showExports(on, underWay);
   const copyReceiptKeys = copies.units.flatMap(({ receiptKey }) => receiptKey ?? []);
   const mirror = await showMirror(on, {

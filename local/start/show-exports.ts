@@ -80,7 +80,8 @@ function renderingWithRds({ cloud }: Stage, startedAt: number): RunRendering {
     const open = (view?.units ?? []).filter(({ finishedAt }) => finishedAt === undefined);
     return open.map((unit) => {
       const inRds = [...tasks].findLast(([id]) => id.startsWith(`${unit.unitId}-a`))?.[1];
-      return [`  ${plain(unit.title)}`, inRds ? `RDS: ${inRds}` : "", plain(unit.phase)];
+      // The job knows what the workflow saw when it looked last; RDS knows better.
+      return [`  ${plain(unit.title)}`, inRds ? `RDS: ${inRds}` : plain(unit.phase)];
     });
   };
   const wait = () =>
@@ -89,13 +90,13 @@ function renderingWithRds({ cloud }: Stage, startedAt: number): RunRendering {
     block: (view, { columns }) => {
       const rows = linesOf(view);
       if (rows.length === 0) return [`  ${view ? view.phase : "asking RDS for its snapshots"} …`];
-      const lines = setInColumns([{ tooLong: "middle" }, {}, { tooLong: "middle" }], rows, columns);
+      const lines = setInColumns([{ tooLong: "middle" }, { tooLong: "middle" }], rows, columns);
       return [...lines, "", `  ${wait()}`].map((line) => clip(line, columns));
     },
     line: (view) => {
       const rows = linesOf(view);
       if (rows.length === 0) return undefined;
-      const words = rows.map(([title = "", inRds]) => `${title.trim()}${inRds ? ` ${inRds}` : ""}`);
+      const words = rows.map(([title = "", how]) => `${title.trim()}  ${how}`);
       return `  ${seconds()} s  ${words.join("; ")}`;
     },
   };

@@ -2,8 +2,8 @@
 import { stateFolder } from "../../cli/project-folder.ts";
 import type { Stage } from "./follow-workflow.ts";
 import type { StartOptions } from "./options.ts";
-import type { CopiesResult } from "./show-copies.ts";
 import { folderForPeople } from "./show-cloud.ts";
+import type { CopiesResult } from "./show-copies.ts";
 import type { MirrorResult } from "./show-mirror.ts";
 
 export function showNextSteps(
@@ -24,7 +24,12 @@ export function showNextSteps(
   if (receiptKey === undefined) return;
   const needs = once ? " (needs a running npm start)" : "";
   screen.say(`  the largest copy's receipt, checked anew by every byte${needs}:`);
-  screen.say(`npx causeway verify --local${own} --read-data 's3://${cloud.output("BackupsBucketName")}/${receiptKey}'`);
+  const command = `npx causeway verify --local${own} --read-data`;
+  const bucket = cloud.output("BackupsBucketName");
+  screen.say(`${command} 's3://${bucket}/${receiptKey}'`);
+  if (mirror.receiptKey === undefined) return;
+  screen.say("  and the mirror's receipt of the same backup, which points to it:");
+  screen.say(`${command} 's3://${bucket}/${mirror.receiptKey}'`);
 }
 
 function largestOf({ units }: CopiesResult) {

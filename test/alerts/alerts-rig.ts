@@ -5,8 +5,13 @@ import path from "node:path";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import {
+  GetScheduleCommand,
+  ListSchedulesCommand,
+  SchedulerClient,
+  UpdateScheduleCommand,
+} from "@aws-sdk/client-scheduler";
 import { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { GetScheduleCommand, ListSchedulesCommand, SchedulerClient, UpdateScheduleCommand } from "@aws-sdk/client-scheduler";
 import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { DynamoDBDocumentClient, QueryCommand } from "@aws-sdk/lib-dynamodb";
 import type { Delivery } from "../../lambdas/alerts/alert.ts";
@@ -77,7 +82,11 @@ export class AlertsRig {
 
   /** As rooms do: one or many events of a name. */
   async emit<Name extends EventName>(name: Name, ...details: readonly EventDetail<Name>[]): Promise<void> {
-    const sender = eventSender(new EventBridgeClient(this.cloud.clientConfig()), "causeway-local", "causeway.replication");
+    const sender = eventSender(
+      new EventBridgeClient(this.cloud.clientConfig()),
+      "causeway-local",
+      "causeway.replication",
+    );
     await sender.send(name, details);
   }
 
@@ -150,7 +159,10 @@ export class AlertsRig {
   }
 
   get mails(): { subject: string; text: string }[] {
-    return this.cloud.mails().filter(({ via }) => via === "ses").map(({ subject, text = "" }) => ({ subject, text }));
+    return this.cloud
+      .mails()
+      .filter(({ via }) => via === "ses")
+      .map(({ subject, text = "" }) => ({ subject, text }));
   }
 
   /** Newest first. */
@@ -185,7 +197,10 @@ export class AlertsRig {
     if (rule === undefined) throw new Error(`there is no rule ${ruleId}`);
     const { version, rules: seen } = await this.rules.read();
     const rules = [...seen.filter((each) => each.ruleId !== ruleId), { ...rule, ...changes }];
-    const audit = { TableName: this.cloud.output("AuditTableName"), Item: { month: "2026-11", item: `test-${version}` } };
+    const audit = {
+      TableName: this.cloud.output("AuditTableName"),
+      Item: { month: "2026-11", item: `test-${version}` },
+    };
     await this.rules.write({ version: version + 1, rules, changedAt: null, changedBy: null }, version, { Put: audit });
   }
 

@@ -34,7 +34,9 @@ describe("a channel that is down", () => {
     rig.faults.add({ service: "wecom", effect: { kind: "throttle" } });
     await rig.emit("BackupCopyFailed", details.BackupCopyFailed);
     await rig.settled();
-    expect(await rig.listDeliveries({ channel: "wecom" })).toMatchObject([{ state: "pending", error: "ChannelThrottled" }]);
+    expect(await rig.listDeliveries({ channel: "wecom" })).toMatchObject([
+      { state: "pending", error: "ChannelThrottled" },
+    ]);
     await rig.tick(2);
     expect(rig.group).toHaveLength(1);
   });
@@ -46,7 +48,9 @@ describe("a channel that is down", () => {
     await rig.emit("BackupCopyFailed", details.BackupCopyFailed);
     await rig.settled();
     // The robot's key is refused for good, SES is tried for an hour.
-    expect(await rig.listDeliveries({ channel: "wecom" })).toMatchObject([{ state: "failed", error: "ChannelRefused", attempts: 1 }]);
+    expect(await rig.listDeliveries({ channel: "wecom" })).toMatchObject([
+      { state: "failed", error: "ChannelRefused", attempts: 1 },
+    ]);
     expect(await rig.undelivered()).toEqual([]);
     for (let round = 0; round < 8; round += 1) await rig.tick(31);
     expect(await rig.listDeliveries({ channel: "mail" })).toMatchObject([{ state: "given-up", attempts: 8 }]);
@@ -64,7 +68,9 @@ describe("a channel that is down", () => {
     await rig.putWecomAddress("https://10.0.0.1/hook");
     await rig.emit("BackupCopyFailed", details.BackupCopyFailed);
     await rig.settled();
-    expect(await rig.listDeliveries({ channel: "wecom" })).toMatchObject([{ state: "failed", error: "AddressRefused" }]);
+    expect(await rig.listDeliveries({ channel: "wecom" })).toMatchObject([
+      { state: "failed", error: "AddressRefused" },
+    ]);
     await rig.putWecomAddress(rig.cloud.wecom.webhookUrl("operations"));
     await rig.emit("BackupCopyFailed", { ...details.BackupCopyFailed, copyId: "another" });
     await rig.settled();
@@ -106,29 +112,36 @@ describe("rules", () => {
 describe("a function that dies", () => {
   /** The calls that each function makes for one event, in steps; a kill behind the last one hits nothing. */
   const kills = {
-    EvaluateEvents: [1, 2, 3, 4].flatMap((atCall) => [{ atCall, when: "before" as const }, { atCall, when: "after" as const }]),
+    EvaluateEvents: [1, 2, 3, 4].flatMap((atCall) => [
+      { atCall, when: "before" as const },
+      { atCall, when: "after" as const },
+    ]),
     DeliverAlerts: [1, 4, 7, 10, 13, 16, 19, 22, 25].map((atCall, index) => ({
       atCall,
       when: index % 2 === 0 ? ("before" as const) : ("after" as const),
     })),
   };
 
-  it.each(["EvaluateEvents", "DeliverAlerts"] as const)("at any of its calls loses nothing: %s", { timeout: 180_000 }, async (name) => {
-    for (const { atCall, when } of kills[name]) {
-      rig.faults.clear();
-      rig.faults.add({ service: "lambda", resourceIncludes: name, effect: { kind: "kill", atCall, when } });
-      const copyId = `${name}-${atCall}-${when}`;
-      const told = () => rig.group.filter((content) => content.includes(copyId)).length;
-      await rig.emit("BackupCopyFailed", { ...details.BackupCopyFailed, copyId });
-      await rig.settled();
-      for (let round = 0; round < 6 && told() === 0; round += 1) await rig.tick(3);
-      expect(told(), `${name} killed ${when} call ${atCall}`).toBeGreaterThanOrEqual(1);
-      expect(told(), `${name} killed ${when} call ${atCall}`).toBeLessThanOrEqual(2);
-    }
-    expect(rig.faults.fired.length).toBeGreaterThanOrEqual(kills[name].length);
-    for (let round = 0; round < 4 && (await rig.pending("wecom")) > 0; round += 1) await rig.tick(3);
-    const records = await rig.listDeliveries();
-    expect(records.filter(({ state }) => state !== "sent")).toEqual([]);
-    expect(records).toHaveLength(kills[name].length * 3);
-  });
+  it.each(["EvaluateEvents", "DeliverAlerts"] as const)(
+    "at any of its calls loses nothing: %s",
+    { timeout: 180_000 },
+    async (name) => {
+      for (const { atCall, when } of kills[name]) {
+        rig.faults.clear();
+        rig.faults.add({ service: "lambda", resourceIncludes: name, effect: { kind: "kill", atCall, when } });
+        const copyId = `${name}-${atCall}-${when}`;
+        const told = () => rig.group.filter((content) => content.includes(copyId)).length;
+        await rig.emit("BackupCopyFailed", { ...details.BackupCopyFailed, copyId });
+        await rig.settled();
+        for (let round = 0; round < 6 && told() === 0; round += 1) await rig.tick(3);
+        expect(told(), `${name} killed ${when} call ${atCall}`).toBeGreaterThanOrEqual(1);
+        expect(told(), `${name} killed ${when} call ${atCall}`).toBeLessThanOrEqual(2);
+      }
+      expect(rig.faults.fired.length).toBeGreaterThanOrEqual(kills[name].length);
+      for (let round = 0; round < 4 && (await rig.pending("wecom")) > 0; round += 1) await rig.tick(3);
+      const records = await rig.listDeliveries();
+      expect(records.filter(({ state }) => state !== "sent")).toEqual([]);
+      expect(records).toHaveLength(kills[name].length * 3);
+    },
+  );
 });

@@ -25,7 +25,9 @@ describe("a copy that failed", () => {
     expect(rig.group[0]).toContain("Critical: A backup was not copied: aliyun-rds:rm-1:101");
     expect(rig.group[0]).toContain("SourceChanged: the source was replaced while it was read");
     expect(rig.group[0]).toContain("docs/runbook.md#a-copy-failed");
-    expect(rig.mails.map(({ subject }) => subject)).toEqual(["[local] Critical: A backup was not copied: aliyun-rds:rm-1:101"]);
+    expect(rig.mails.map(({ subject }) => subject)).toEqual([
+      "[local] Critical: A backup was not copied: aliyun-rds:rm-1:101",
+    ]);
     await rig.emit("BackupReplicated", details.BackupReplicated);
     await rig.settled();
     expect(rig.group).toHaveLength(2);
@@ -48,13 +50,27 @@ describe("a storm of a thousand events", () => {
     const ids = Array.from({ length: 1_000 }, (_, index) => `storm-${index}`);
     // Every event twice, some late: as a bus may do.
     rig.faults.add(
-      { service: "sqs-delivery", resourceIncludes: "EventsQueue", times: 30, probability: 0.05, effect: { kind: "duplicate-event", deliveries: 2 } },
-      { service: "sqs-delivery", resourceIncludes: "EventsQueue", times: 10, probability: 0.05, effect: { kind: "reorder-event" } },
+      {
+        service: "sqs-delivery",
+        resourceIncludes: "alerts-events",
+        times: 30,
+        probability: 0.05,
+        effect: { kind: "duplicate-event", deliveries: 2 },
+      },
+      {
+        service: "sqs-delivery",
+        resourceIncludes: "alerts-events",
+        times: 10,
+        probability: 0.05,
+        effect: { kind: "reorder-event" },
+      },
     );
     await rig.emit("BackupCopyFailed", ...ids.map((id) => ({ ...details.BackupCopyFailed, copyId: id })));
     await rig.settled();
     for (let round = 0; round < 5 && (await rig.pending("wecom")) > 0; round += 1) await rig.tick();
-    const sent = (await rig.listDeliveries({ channel: "wecom", state: "sent" })).filter(({ subject }) => subject.startsWith("storm-"));
+    const sent = (await rig.listDeliveries({ channel: "wecom", state: "sent" })).filter(({ subject }) =>
+      subject.startsWith("storm-"),
+    );
     expect(new Set(sent.map(({ subject }) => subject)).size).toBe(1_000);
     expect(sent).toHaveLength(1_000);
     const messages = rig.group.slice(before);

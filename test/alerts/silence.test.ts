@@ -9,7 +9,12 @@ let rig: AlertsRig;
 beforeAll(async () => {
   rig = await AlertsRig.start({ schedules: [schedule] });
   // No scheduled run starts: nothing but the check for silence notices.
-  rig.faults.add({ service: "lambda", resourceIncludes: "StartRun", times: 1_000, effect: { kind: "kill", atCall: 1, when: "before" } });
+  rig.faults.add({
+    service: "lambda",
+    resourceIncludes: "StartRun",
+    times: 1_000,
+    effect: { kind: "kill", atCall: 1, when: "before" },
+  });
 });
 
 afterAll(async () => {
@@ -57,14 +62,18 @@ describe("silence", () => {
     expect(news()).toContain("Recovered: No new recovery point: never-seen");
   });
 
-  it("of a schedule is an alarm an hour after it was due, until it starts its run again", { timeout: 120_000 }, async () => {
+  it("of a schedule is an alarm an hour after it was due, until it starts its run again", {
+    timeout: 120_000,
+  }, async () => {
     const missed = `A schedule did not start its run: ${schedule}`;
     const since = rig.group.filter((content) => content.includes(missed));
     expect(since).toHaveLength(1);
     expect(since[0]).toContain("Its last start: never.");
     rig.faults.clear();
     await rig.cloud.scheduler.fire(schedule, rig.clock.now());
-    await expect.poll(async () => (await rig.settled(), await rig.tick(), news()), { timeout: 30_000 }).toContain(`Recovered: ${missed}`);
+    await expect
+      .poll(async () => (await rig.settled(), await rig.tick(), news()), { timeout: 30_000 })
+      .toContain(`Recovered: ${missed}`);
   });
 });
 

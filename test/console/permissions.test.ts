@@ -1,4 +1,5 @@
 // Console's roles on the local cloud: what the API's routes need they may, and nothing is granted that none of them needs.
+import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { StartExecutionCommand } from "@aws-sdk/client-sfn";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { GrantUse } from "../../local/iam/iam.ts";
@@ -17,6 +18,9 @@ let rig: ConsoleRig;
 
 beforeAll(async () => {
   rig = await ConsoleRig.start();
+  // A secret that is not there is refused, not unknown: the right is on the names of those that exist.
+  const robot = { Name: "/local/alerts/wecom", SecretString: "{}" };
+  await new SecretsManagerClient(rig.cloud.clientConfig()).send(new CreateSecretCommand(robot));
   const schedules = (await rig.call("/api/schedules", { as: "viewer" })).envelope.data.items as { name: string }[];
   for (const { name } of schedules) {
     const shown = await rig.call(`/api/schedules/${name}`, { as: "viewer" });

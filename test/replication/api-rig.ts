@@ -44,7 +44,7 @@ export class ApiRig {
     this.#folder = folder;
   }
 
-  static async start(assemblyDirectory = testAssembly): Promise<ApiRig> {
+  static async start({ assemblyDirectory = testAssembly, withSecrets = true } = {}): Promise<ApiRig> {
     const folder = mkdtempSync(path.join(tmpdir(), "causeway-api-"));
     const faults = new Faults(1);
     const cloud = await bootCloud({
@@ -61,15 +61,16 @@ export class ApiRig {
       engineVersion: "8.0",
       description: "shop",
     });
-    const secrets = new SecretsManagerClient(cloud.clientConfig());
-    const pairs = {
-      "/local/replication/aliyun": cloud.aliyunCredentials,
-      "/local/replication/aliyun-oss": cloud.oss.credentials,
-    };
-    for (const [Name, pair] of Object.entries(pairs)) {
-      await secrets.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify(pair) }));
-    }
-    return new ApiRig(cloud, faults, folder);
+    const rig = new ApiRig(cloud, faults, folder);
+    if (!withSecrets) return rig;
+    await rig.keepSecret("/local/replication/aliyun", cloud.aliyunCredentials);
+    await rig.keepSecret("/local/replication/aliyun-oss", cloud.oss.credentials);
+    return rig;
+  }
+
+  async keepSecret(Name: string, value: object): Promise<void> {
+    const secrets = new SecretsManagerClient(this.cloud.clientConfig());
+    await secrets.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify(value) }));
   }
 
   /** A backup of seeded bytes, an hour old or somewhat more. */

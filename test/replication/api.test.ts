@@ -316,3 +316,17 @@ describe("exports", () => {
     expect((await rig.finished(started.headers.get("location"))).state).toBe("failed");
   });
 });
+
+describe("the mirror", () => {
+  it("is reconciled on request, as a whole or below a prefix", async () => {
+    const started = await rig.post(`${base}/mirror/reconcile`, { prefix: "mysql/" });
+    expect(started.status, started.text).toBe(202);
+    const job = await rig.finished(started.headers.get("location"));
+    expect(job, JSON.stringify(job)).toMatchObject({ kind: "mirror-reconciliation", state: "succeeded" });
+    const wrong = await rig.post(`${base}/mirror/reconcile`, { prefix: "", readData: "yes" });
+    expect([wrong.status, wrong.data.fields.map(({ field }: { field: string }) => field)]).toEqual([
+      400,
+      ["body.prefix", "body.readData"],
+    ]);
+  });
+});

@@ -1,9 +1,12 @@
 // Who exports, and when: places that are taken, queues that outlive a run, runs at the same time, tasks that are adopted.
 import { StopExecutionCommand } from "@aws-sdk/client-sfn";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ExportsRig } from "./exports-rig.ts";
 
 let rig: ExportsRig;
+
+/** Some of these live through half a day of cloud time, in looks of five minutes each. */
+vi.setConfig({ testTimeout: 180_000 });
 
 beforeEach(async () => {
   rig = await ExportsRig.start();

@@ -77,7 +77,8 @@ export class ExportsRig {
     this.faults = faults;
     this.clock = clock;
     this.#folder = folder;
-    const config = cloud.clientConfig();
+    // Where waits are skipped, hours may pass between signing a call and its arrival: the SDK then signs anew.
+    const config = { ...cloud.clientConfig(), maxAttempts: 12 };
     this.s3 = new S3Client(config);
     this.rds = new RDSClient(config);
     this.states = new SFNClient(config);

@@ -80,7 +80,7 @@ describe("the schema of a database", () => {
     expect(schema).toMatchObject({ kept: false, error: "SecretMissing" });
     expect(run.job.units[0]).toMatchObject({
       outcome: "exported",
-      reason: expect.stringMatching(/^The schema was not kept: SecretMissing: /),
+      reason: expect.stringMatching(/^The schema was not kept: SecretMissing: There is no such secret\. /),
     });
     expect(await rig.item(arn)).toMatchObject({ state: "complete", result: { schema: "not-kept" } });
   });

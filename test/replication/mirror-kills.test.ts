@@ -1,4 +1,5 @@
-// Every Lambda of the mirror is killed before and after each of its outgoing calls; the object is in OSS all the same.
+// Every Lambda of the mirror is killed after each of its outgoing calls, and before the first (before any other is after the
+// one before it); the object is in OSS all the same.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MirrorRig, someBytes } from "./mirror-rig.ts";
 
@@ -38,20 +39,17 @@ describe.each([
   ["MirrorBatch", 260_000],
   ["CompleteMirror", 260_000],
 ])("%s killed", (name, sizeBytes) => {
-  it.each(["before", "after"] as const)(
-    "%s each call: the object arrives whole",
-    { timeout: 240_000 },
-    async (when) => {
-      const bytes = someBytes(sizeBytes, 11);
-      let kills = 0;
-      for (let atCall = 1; atCall <= mostCalls; atCall += 1) {
-        if (!(await mirrorKilled(name, atCall, when, bytes))) break;
-        kills += 1;
-      }
-      expect(kills, "calls that were met").toBeGreaterThan(2);
-      expect(kills).toBeLessThan(mostCalls);
-    },
-  );
+  it("at any call: the object arrives whole", { timeout: 240_000 }, async () => {
+    const bytes = someBytes(sizeBytes, 11);
+    expect(await mirrorKilled(name, 1, "before", bytes)).toBe(true);
+    let kills = 0;
+    for (let atCall = 1; atCall <= mostCalls; atCall += 1) {
+      if (!(await mirrorKilled(name, atCall, "after", bytes))) break;
+      kills += 1;
+    }
+    expect(kills, "calls that were met").toBeGreaterThan(2);
+    expect(kills).toBeLessThan(mostCalls);
+  });
 });
 
 it("AbandonMirror killed at each call still leaves nothing unfinished, and keeps the reason", {

@@ -18,9 +18,16 @@ import { GetQueueAttributesCommand, SendMessageCommand, SQSClient } from "@aws-s
 import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
 import OSS from "ali-oss";
 import { expect } from "vitest";
+import { crc64Xz } from "../../lambdas/replication/checksums/crc64.ts";
 import type { MirrorItem } from "../../lambdas/replication/mirror/mirror-item.ts";
 import { MirrorStore } from "../../lambdas/replication/mirror.store.ts";
-import { canonicalJson, type MirrorReceipt, signedMirrorReceiptSchema } from "../../lambdas/replication/receipt.ts";
+import {
+  canonicalJson,
+  type MirrorReceipt,
+  receiptKeyOf,
+  type SignedReceipt,
+  signedMirrorReceiptSchema,
+} from "../../lambdas/replication/receipt.ts";
 import { ossTransport } from "../../lambdas/replication/targets/oss-transport.ts";
 import { JobsStore } from "../../lambdas/shared/jobs.store.ts";
 import type { JobView } from "../../lambdas/shared/jobs.ts";
@@ -37,7 +44,19 @@ export interface MirrorRigOptions {
   /** Objects from this size on go the way of the workflow. Default 250,000 bytes: three parts of OSS's smallest size. */
   readonly largeObjectBytes?: number;
   readonly seed?: number;
+  /** Another app than that of the stage local. */
+  readonly assemblyDirectory?: string;
 }
+
+/** What the mirror's key pair is allowed at Aliyun, as the README tells it: nothing that deletes. */
+export const ramPolicy = [
+  {
+    Effect: "Allow",
+    Action: ["oss:PutObject", "oss:GetObject", "oss:ListParts", "oss:AbortMultipartUpload"],
+    Resource: `acs:oss:*:*:${ossBucket}/iotdb-backup/*`,
+  },
+  { Effect: "Allow", Action: ["oss:ListMultipartUploads"], Resource: `acs:oss:*:*:${ossBucket}` },
+] as const;
 
 /** What takes longer hangs. */
 const longestWaitMilliseconds = 30_000;
@@ -74,7 +93,7 @@ export class MirrorRig {
     const faults = new Faults(options.seed ?? 1);
     const clock = new Clock({ skipIdle: true });
     const cloud = await bootCloud({
-      assemblyDirectory: testAssembly,
+      assemblyDirectory: options.assemblyDirectory ?? testAssembly,
       stateDirectory: folder,
       clock,
       faults,
@@ -86,7 +105,10 @@ export class MirrorRig {
     const rig = new MirrorRig(cloud, folder, clock, faults);
     for (const [name, pair] of [
       ["aliyun", cloud.aliyunCredentials],
-      ["aliyun-oss", cloud.oss.credentials],
+      [
+        "aliyun-oss",
+        cloud.oss.issueKey(ramPolicy.map((statement) => ({ ...statement, Action: [...statement.Action] }))),
+      ],
     ] as const) {
       const secret = { Name: `/local/replication/${name}`, SecretString: JSON.stringify(pair) };
       await rig.secrets.send(new CreateSecretCommand(secret));
@@ -105,6 +127,18 @@ export class MirrorRig {
     const Body = Buffer.from(body);
     const answer = await this.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body }));
     return answer.VersionId ?? "";
+  }
+
+  /** An object as the copy of a backup leaves it, with the copy's receipt; and its event. */
+  async putCopied(key: string, bytes: Buffer): Promise<string> {
+    const mark = `mark-${key.length}`;
+    const { VersionId: versionId = "" } = await this.s3.send(
+      new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: bytes, Metadata: { "causeway-upload": mark } }),
+    );
+    const receipt = copyReceipt(key, versionId, bytes);
+    await this.put(receiptKeyOf({ key, uploadMark: mark }), JSON.stringify(receipt));
+    await this.send({ sourceKey: key });
+    return versionId;
   }
 
   async delete(key: string): Promise<void> {
@@ -265,6 +299,29 @@ export class MirrorRig {
     await this.cloud.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+function copyReceipt(key: string, versionId: string, bytes: Buffer): SignedReceipt {
+  const running = crc64Xz.start();
+  running.update(bytes);
+  const crc64 = crc64Xz.format(running.digest());
+  const at = "2026-11-20T12:00:00.000Z";
+  const source = {
+    ...{ kind: "aliyun-rds", instanceId, backupId: "1", engine: "mysql", fileName: "x", startedAt: at, etag: null },
+    ...{ instanceDeleted: false, sizeBytes: bytes.length, inventoryCrc64: crc64, headerCrc64: null },
+  };
+  const target = {
+    ...({ kind: "s3", checksumAlgorithm: "CRC64NVME", checksumType: "FULL_OBJECT" } as const),
+    ...{ bucket: "b", key, versionId, sizeBytes: bytes.length, etag: "e", checksum: "" },
+  };
+  const proof = { class: "source-checksum", verified: true, crc64, sentence: "" } as const;
+  const parts = { count: 1, bytes: bytes.length, rangesPerPart: 1 };
+  const times = { plannedAt: at, completedAt: at, seconds: 1, bytesPerSecond: 1 };
+  const ids = { format: "causeway/copy-receipt/1", copyId: `aliyun-rds:${instanceId}:1`, executionArn: "arn" } as const;
+  return {
+    receipt: { ...ids, source, target, proof, restorability: "physical", parts, ...times },
+    signature: { keyId: "k", algorithm: "ECDSA_SHA_256", sha256: "", value: "" },
+  };
 }
 
 /** Bytes that repeat nowhere near, the same for the same seed. */

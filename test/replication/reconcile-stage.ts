@@ -1,4 +1,7 @@
 // A run of reconcile-mirror on the mirror's rig, and what went wrong before it: lost, damaged, unknown and foreign objects.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { DescribeExecutionCommand, StartExecutionCommand } from "@aws-sdk/client-sfn";
@@ -83,6 +86,18 @@ export class ReconcileStage {
 
   async putInOss(targetKey: string, body: string): Promise<void> {
     await this.rig.oss().put(targetKey, Buffer.from(body));
+  }
+
+  /** The same bytes as in one go, under another ETag. */
+  async putInOssInOnePart(targetKey: string, body: string): Promise<void> {
+    const oss = this.rig.oss();
+    const { uploadId } = await oss.initMultipartUpload(targetKey);
+    const folder = mkdtempSync(join(tmpdir(), "causeway-part-"));
+    const file = join(folder, "part");
+    writeFileSync(file, body);
+    const part = await oss.uploadPart(targetKey, uploadId, 1, file, 0, Buffer.byteLength(body));
+    rmSync(folder, { recursive: true });
+    await oss.completeMultipartUpload(targetKey, uploadId, [{ number: 1, etag: part.etag }]);
   }
 
   /** Objects that were written to OSS since, in one go or by completing parts. */

@@ -17,7 +17,10 @@ export function openWebhook({ name }: ChannelSettings, tools: ChannelTools): Cha
       const { url, secret } = await tools.readAddress(name);
       if (secret === undefined) {
         tools.forgetAddress(name);
-        throw new CausewayError("SecretMissing", `The secret of the channel ${name} has no "secret" for the signature.`);
+        throw new CausewayError(
+          "SecretMissing",
+          `The secret of the channel ${name} has no "secret" for the signature.`,
+        );
       }
       const body = JSON.stringify(bodyOf(message, tools.now()));
       try {

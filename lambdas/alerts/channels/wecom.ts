@@ -72,7 +72,10 @@ function parseAnswer(text: string): { errcode: number; errmsg: string } {
   }
   const { errcode, errmsg } = (typeof answer === "object" && answer !== null ? answer : {}) as Record<string, unknown>;
   if (typeof errcode !== "number") {
-    throw new CausewayError("ChannelUnavailable", "It answered without an errcode: that was not WeCom, or not a whole answer.");
+    throw new CausewayError(
+      "ChannelUnavailable",
+      "It answered without an errcode: that was not WeCom, or not a whole answer.",
+    );
   }
   return { errcode, errmsg: typeof errmsg === "string" ? errmsg : "" };
 }

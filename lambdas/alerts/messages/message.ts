@@ -97,7 +97,10 @@ export function digestMessage(deliveries: readonly Delivery[], named: number, se
         label: "",
         text: words.digestIntroduction(counts, write.time(times[0] ?? null), write.time(times.at(-1) ?? null)),
       },
-      ...[...groups].map(([label, group]) => ({ label: `${label} × ${group.length}`, text: subjects(group, named, settings) })),
+      ...[...groups].map(([label, group]) => ({
+        label: `${label} × ${group.length}`,
+        text: subjects(group, named, settings),
+      })),
       { label: words.all, text: "", link: deliveriesLink({ messageId: base.messageId }, settings) },
     ],
   };
@@ -180,7 +183,11 @@ function linkToWork(alert: Alert, settings: MessageSettings): Line {
   const { words } = languages[settings.language];
   const { detail } = alert.cause;
   if ("runId" in detail) {
-    return { label: words.job, text: detail.runId, link: `${settings.publicUrl}/api/jobs/${encodeURIComponent(detail.runId)}` };
+    return {
+      label: words.job,
+      text: detail.runId,
+      link: `${settings.publicUrl}/api/jobs/${encodeURIComponent(detail.runId)}`,
+    };
   }
   return { label: words.record, text: alert.alertId, link: deliveriesLink({ alertId: alert.alertId }, settings) };
 }

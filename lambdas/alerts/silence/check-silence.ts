@@ -69,7 +69,11 @@ export function checkDatabase(
   const at = new Date(now).toISOString();
   const start = known?.lastAt ?? known?.since;
   const since = known?.since === undefined ? { since: at } : {};
-  if (start === undefined || now - Date.parse(start) <= nothingNewHours * hourMilliseconds || !isReportDue(known, now)) {
+  if (
+    start === undefined ||
+    now - Date.parse(start) <= nothingNewHours * hourMilliseconds ||
+    !isReportDue(known, now)
+  ) {
     return { item, ...since, name: null };
   }
   const detail = { databaseId, lastAt: known?.lastAt ?? null, hours: nothingNewHours };

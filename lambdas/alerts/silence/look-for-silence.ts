@@ -1,6 +1,14 @@
 // Look for silence: every database, schedule and queue once; what is found is told before it is kept as told.
 import { CausewayError, messageOf } from "../../shared/errors.ts";
-import { checkDatabase, checkQueue, checkSchedule, databasesToCheck, type Finding, type ScheduleFacts, type Watched } from "./check-silence.ts";
+import {
+  checkDatabase,
+  checkQueue,
+  checkSchedule,
+  databasesToCheck,
+  type Finding,
+  type ScheduleFacts,
+  type Watched,
+} from "./check-silence.ts";
 
 type Told = Extract<Finding, { readonly detail: unknown }>;
 
@@ -61,7 +69,9 @@ export async function lookForSilence(ports: SilencePorts): Promise<SilenceReport
   const [first] = failures;
   if (first !== undefined) {
     if (failures.length === 1) throw first;
-    throw new CausewayError("AwsUnavailable", `${failures.length} checks failed; the first: ${messageOf(first)}`, { cause: first });
+    throw new CausewayError("AwsUnavailable", `${failures.length} checks failed; the first: ${messageOf(first)}`, {
+      cause: first,
+    });
   }
   return { databases: databases.length, schedules: ports.schedules.length, queues: ports.queues.length, told };
 }

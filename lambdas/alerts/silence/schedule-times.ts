@@ -79,7 +79,8 @@ function isDayOfWeek(date: Date, field: string): boolean {
     const [, wanted, ordinal] = /^(\d)#(\d)$/.exec(part) ?? [];
     if (ordinal !== undefined) return weekday === Number(wanted) && Math.ceil(day / 7) === Number(ordinal);
     const [, lastOne] = /^(\d)?L$/.exec(part) ?? [];
-    if (part.endsWith("L")) return weekday === Number(lastOne ?? 7) && (lastOne === undefined || day > lastDayOf(date) - 7);
+    if (part.endsWith("L"))
+      return weekday === Number(lastOne ?? 7) && (lastOne === undefined || day > lastDayOf(date) - 7);
     return valuesOf(part, 1, 7).includes(weekday);
   });
 }
@@ -106,8 +107,10 @@ function valuesOf(field: string, least: number, most: number): number[] {
     const [range = "", step] = part.split("/");
     const [from = "", to] = range.split("-");
     const first = from === "*" || from === "?" || from === "" ? least : Number(from);
-    const end = to !== undefined ? Number(to) : step !== undefined || first === least && /^[*?]?$/.test(from) ? most : first;
-    if (![first, end, Number(step ?? 1)].every(Number.isInteger)) throw new RangeError(`${field} is no field of a cron expression`);
+    const end =
+      to !== undefined ? Number(to) : step !== undefined || (first === least && /^[*?]?$/.test(from)) ? most : first;
+    if (![first, end, Number(step ?? 1)].every(Number.isInteger))
+      throw new RangeError(`${field} is no field of a cron expression`);
     const ordered = first <= end ? sequence(first, end) : [...sequence(first, most), ...sequence(least, end)];
     return ordered.filter((_, index) => index % Math.max(1, Number(step ?? 1)) === 0);
   });

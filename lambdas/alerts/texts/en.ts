@@ -56,14 +56,16 @@ export const en: Language = {
       title: "A copy does not equal its source",
       happened: ({ backupId, instanceId, error, cause }) =>
         `The bytes that arrived of backup ${backupId} of ${instanceId} are not the source's: ${error}: ${cause}`,
-      means: "The copy was refused and does not exist. Either bytes were damaged on the way, or the source states a wrong checksum.",
+      means:
+        "The copy was refused and does not exist. Either bytes were damaged on the way, or the source states a wrong checksum.",
       toDo: "Wait for one more run. If it happens again for the same backup, have Aliyun check the backup file.",
     },
     BackupUnverified: {
       title: "A copy is proven by its length only",
       happened: ({ backupId, instanceId, key }) =>
         `Backup ${backupId} of ${instanceId} is at ${key}, but its source states no checksum.`,
-      means: "Length and ETag are equal, the bytes were not compared with a checksum of the source. It does not count as verified.",
+      means:
+        "Length and ETag are equal, the bytes were not compared with a checksum of the source. It does not count as verified.",
       toDo: "If the backup matters, restore it once as a trial, or compare it by: npx causeway verify … --read-data.",
     },
     BackupInvalid: {

@@ -3,6 +3,7 @@ import { CausewayError, isErrorNamed } from "../../shared/errors.ts";
 import { newClaim } from "../copy.ts";
 import type { ExportTasksStore } from "../export-tasks.store.ts";
 import type { ExportsStore } from "../exports.store.ts";
+import { readableCause } from "../readable-cause.ts";
 import { sha256Of, signReceipt } from "../receipt.ts";
 import type { ReceiptsStore } from "../receipts.store.ts";
 import type { SigningKeyStore } from "../signing-key.store.ts";
@@ -66,7 +67,7 @@ export async function recordExport(input: RecordInput, ports: RecordExportPorts)
     item,
     task,
     facts,
-    schema: input.schema,
+    schema: readableSchema(input.schema),
     tablesFile,
     executionArn,
     recordedAt: new Date(ports.now()).toISOString(),
@@ -120,6 +121,11 @@ function parseReceipt(key: string, text: string): ExportReceipt {
   const parsed = signedExportReceiptSchema.safeParse(JSON.parse(text));
   if (!parsed.success) throw new CausewayError("ReceiptConflict", `${key} holds something that is no receipt.`);
   return parsed.data.receipt;
+}
+
+/** The workflow hands on a failure as Step Functions has it. */
+function readableSchema(schema: SchemaOutcome | null): SchemaOutcome | null {
+  return schema?.kept === false ? { ...schema, cause: readableCause(schema.cause) } : schema;
 }
 
 function schemaStateOf(schema: SchemaOutcome | null): ExportResult["schema"] {

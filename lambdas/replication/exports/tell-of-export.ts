@@ -1,5 +1,6 @@
 // Tell of export: a recorded export in the run's job and on the bus. A partial one is never told as a complete one.
 import type { EventSender } from "../../shared/events.ts";
+import { readableCause } from "../readable-cause.ts";
 import type { ExportResult } from "./export-item.ts";
 import type { SchemaOutcome } from "./export-receipt.ts";
 import type { ExportLine } from "./snapshot.ts";
@@ -49,7 +50,7 @@ function missingSentence({ missing, missingCount }: ExportResult): string {
 
 function schemaSentences(schema: SchemaOutcome | null): string[] {
   if (schema === null) return [];
-  if (!schema.kept) return [`The schema was not kept: ${schema.error}: ${schema.cause}`];
+  if (!schema.kept) return [`The schema was not kept: ${schema.error}: ${readableCause(schema.cause)}`];
   const omitted = schema.files.flatMap((file) => file.omitted);
   return omitted.length === 0
     ? []

@@ -56,7 +56,8 @@ class MemoryChannel {
       this.isHeld = false;
       this.state = state;
     },
-    pending: async (now) => [...this.pendings.values()].filter(({ notBefore }) => Date.parse(notBefore) <= now).slice(0, 1_000),
+    pending: async (now) =>
+      [...this.pendings.values()].filter(({ notBefore }) => Date.parse(notBefore) <= now).slice(0, 1_000),
     readAlert: async (alertId) => this.alerts.get(alertId),
     keepRecords: async (deliveries) => {
       if (this.diesAtRecords) {
@@ -104,7 +105,9 @@ class MemoryChannel {
   }
 
   states(): string[] {
-    return [...new Set([...this.records.values()].filter(({ channel }) => channel === "channel").map(({ state }) => state))];
+    return [
+      ...new Set([...this.records.values()].filter(({ channel }) => channel === "channel").map(({ state }) => state)),
+    ];
   }
 }
 
@@ -122,8 +125,12 @@ describe("a channel that works", () => {
     const memory = new MemoryChannel();
     memory.add(1_000);
     expect(await memory.deliver()).toBe(1_000);
-    expect(memory.messages.map(({ kind, title }) => [kind, title])).toEqual([["digest", "[dev] 1000 alerts in one message"]]);
-    expect(new Set([...memory.records.values()].map(({ messageId }) => messageId))).toEqual(new Set([memory.messages[0]?.messageId]));
+    expect(memory.messages.map(({ kind, title }) => [kind, title])).toEqual([
+      ["digest", "[dev] 1000 alerts in one message"],
+    ]);
+    expect(new Set([...memory.records.values()].map(({ messageId }) => messageId))).toEqual(
+      new Set([memory.messages[0]?.messageId]),
+    );
   });
 
   it("tells what goes on coming in every half minute, and nothing twice", async () => {
@@ -146,7 +153,9 @@ describe("a channel that works", () => {
       await memory.deliver(round % 3 === 0 ? 900 : 15_000);
     }
     for (const moment of memory.sentAt) {
-      expect(memory.sentAt.filter((other) => other >= moment && other < moment + minute).length).toBeLessThanOrEqual(20);
+      expect(memory.sentAt.filter((other) => other >= moment && other < moment + minute).length).toBeLessThanOrEqual(
+        20,
+      );
     }
     await memory.deliver(minute);
     expect(memory.pendings.size).toBe(0);
@@ -184,7 +193,9 @@ describe("a channel that is down", () => {
     memory.add(3);
     memory.trouble = ["ChannelUnavailable", "ChannelUnavailable", "ChannelUnavailable"];
     await memory.deliver();
-    expect([...memory.records.values()]).toMatchObject([{ state: "pending", attempts: 1, answer: "said the channel", error: "ChannelUnavailable" }]);
+    expect([...memory.records.values()]).toMatchObject([
+      { state: "pending", attempts: 1, answer: "said the channel", error: "ChannelUnavailable" },
+    ]);
     expect(memory.messages).toEqual([]);
     await memory.deliver(29_000);
     expect(memory.trouble).toHaveLength(2);
@@ -209,7 +220,9 @@ describe("a channel that is down", () => {
     memory.add(1);
     memory.trouble = Array(20).fill("ChannelUnavailable");
     for (let round = 0; round <= pausesSeconds.length; round += 1) await memory.deliver(31 * minute);
-    expect([...memory.records.values()]).toMatchObject([{ state: "given-up", attempts: pausesSeconds.length + 1, nextTryAt: null }]);
+    expect([...memory.records.values()]).toMatchObject([
+      { state: "given-up", attempts: pausesSeconds.length + 1, nextTryAt: null },
+    ]);
     expect(memory.undelivered).toEqual(["alert-0"]);
     expect(memory.pendings.size).toBe(0);
     expect(pausesSeconds.reduce((sum, seconds) => sum + seconds, 0)).toBeLessThan(65 * 60);
@@ -229,17 +242,20 @@ describe("a channel that is down", () => {
 });
 
 describe("a channel that refuses", () => {
-  it.each(["ChannelRefused", "AddressRefused", "ConfigurationInvalid"] as const)("is not tried again: %s", async (name) => {
-    const memory = new MemoryChannel();
-    memory.otherChannel = "given-up";
-    memory.add(2);
-    memory.trouble = [name, name];
-    await memory.deliver();
-    expect(memory.states()).toEqual(["failed"]);
-    expect(memory.undelivered).toEqual(["alert-0", "alert-1"]);
-    await memory.deliver(60 * minute);
-    expect(memory.messages).toEqual([]);
-  });
+  it.each(["ChannelRefused", "AddressRefused", "ConfigurationInvalid"] as const)(
+    "is not tried again: %s",
+    async (name) => {
+      const memory = new MemoryChannel();
+      memory.otherChannel = "given-up";
+      memory.add(2);
+      memory.trouble = [name, name];
+      await memory.deliver();
+      expect(memory.states()).toEqual(["failed"]);
+      expect(memory.undelivered).toEqual(["alert-0", "alert-1"]);
+      await memory.deliver(60 * minute);
+      expect(memory.messages).toEqual([]);
+    },
+  );
 
   it("is tried again where only its secret is missing", async () => {
     const memory = new MemoryChannel();

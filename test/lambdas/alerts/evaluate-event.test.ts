@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { eventNames, recoveries } from "../../../lambdas/alerts/event-facts.ts";
 import { recoveredKeyOf } from "../../../lambdas/alerts/rule.ts";
 import { MemoryAlerts } from "./memory-alerts.ts";
-import { after, details, eventOf, ruleFor, standardRules } from "./sample-events.ts";
+import { details, eventOf, minutesLater, ruleFor, standardRules } from "./sample-events.ts";
 
 const one = "aliyun-rds:rm-1:101";
 
@@ -56,7 +56,9 @@ describe("an event", () => {
     await memory.take(standardRules(), eventOf("BackupCopyFailed"));
     expect(memory.told).toHaveLength(1);
     memory.conflicts = 100;
-    await expect(memory.take(standardRules(), eventOf("BackupCopyFailed"))).rejects.toMatchObject({ name: "AwsUnavailable" });
+    await expect(memory.take(standardRules(), eventOf("BackupCopyFailed"))).rejects.toMatchObject({
+      name: "AwsUnavailable",
+    });
   });
 
   it("matches by source, severity, and what its fields hold or must not hold", async () => {
@@ -67,7 +69,17 @@ describe("an event", () => {
       { ...base, ruleId: "other-severity", match: { ...base.match, severities: ["warning" as const] } },
       { ...base, ruleId: "other-instance", match: { ...base.match, where: { instanceId: ["rm-2"] } } },
       { ...base, ruleId: "not-this-one", match: { ...base.match, unless: { instanceId: ["rm-1"] } } },
-      { ...base, ruleId: "all-of-it", match: { ...base.match, sources: ["causeway.replication"], severities: ["critical" as const], where: { instanceId: ["rm-1", "rm-2"] }, unless: { error: ["Other"] } } },
+      {
+        ...base,
+        ruleId: "all-of-it",
+        match: {
+          ...base.match,
+          sources: ["causeway.replication"],
+          severities: ["critical" as const],
+          where: { instanceId: ["rm-1", "rm-2"] },
+          unless: { error: ["Other"] },
+        },
+      },
     ];
     await memory.take(rules, eventOf("BackupCopyFailed"));
     expect(memory.alerts.map(({ ruleId }) => ruleId)).toEqual(["all-of-it"]);
@@ -87,18 +99,18 @@ describe("a rule", () => {
   it("speaks from the count-th event within its window on", async () => {
     const memory = new MemoryAlerts();
     const rules = [ruleFor("MirrorFailed", { threshold: { count: 3, windowMinutes: 10 } })];
-    const at = (minutes: number) => eventOf("MirrorFailed", {}, after(minutes));
+    const at = (minutes: number) => eventOf("MirrorFailed", {}, minutesLater(minutes));
     await memory.take(rules, at(0), at(9), at(20), at(25));
     expect(memory.told).toEqual([]);
     await memory.take(rules, at(29));
     expect(memory.told).toHaveLength(1);
-    expect(memory.alerts[0]).toMatchObject({ count: 5, since: after(0) });
+    expect(memory.alerts[0]).toMatchObject({ count: 5, since: minutesLater(0) });
   });
 
   it("counts what comes within its suppression window, and says so when it speaks again", async () => {
     const memory = new MemoryAlerts();
     const rules = [ruleFor("MirrorFailed", { suppressionMinutes: 60 })];
-    const at = (minutes: number) => eventOf("MirrorFailed", {}, after(minutes));
+    const at = (minutes: number) => eventOf("MirrorFailed", {}, minutesLater(minutes));
     await memory.take(rules, at(0), at(10), at(59));
     expect(memory.told).toHaveLength(1);
     await memory.take(rules, at(60));
@@ -110,7 +122,9 @@ describe("a rule", () => {
 
   it("keeps apart what differs in its deduplication fields, and together what does not", async () => {
     const memory = new MemoryAlerts();
-    const failures = ["1", "2", "3"].map((backupId) => eventOf("BackupCopyFailed", { backupId, copyId: `c-${backupId}` }));
+    const failures = ["1", "2", "3"].map((backupId) =>
+      eventOf("BackupCopyFailed", { backupId, copyId: `c-${backupId}` }),
+    );
     await memory.take([ruleFor("BackupCopyFailed")], ...failures);
     expect(memory.told).toHaveLength(3);
     const coarse = new MemoryAlerts();
@@ -145,39 +159,61 @@ describe("a rule", () => {
 describe("a recovery", () => {
   it("is told once, through the same channels, and announced on the bus", async () => {
     const memory = new MemoryAlerts();
-    const copied = eventOf("BackupReplicated", {}, after(5));
-    await memory.take(standardRules(), eventOf("BackupCopyFailed"), copied, copied, eventOf("BackupReplicated", {}, after(6)));
+    const copied = eventOf("BackupReplicated", {}, minutesLater(5));
+    await memory.take(
+      standardRules(),
+      eventOf("BackupCopyFailed"),
+      copied,
+      copied,
+      eventOf("BackupReplicated", {}, minutesLater(6)),
+    );
     expect(memory.told).toEqual([`raised BackupCopyFailed ${one}`, `recovered BackupCopyFailed ${one}`]);
-    expect(memory.alerts[1]).toMatchObject({ severity: "critical", since: after(0), channels: ["log", "wecom"] });
+    expect(memory.alerts[1]).toMatchObject({
+      severity: "critical",
+      since: minutesLater(0),
+      channels: ["log", "wecom"],
+    });
     // Announced again where the event came again: whoever announced it first may have died before.
     expect(new Set(memory.announced.map(({ alertId }) => alertId))).toEqual(new Set([memory.alerts[0]?.alertId]));
-    expect(memory.announced[0]).toMatchObject({ event: "BackupCopyFailed", subject: one, since: after(0) });
+    expect(memory.announced[0]).toMatchObject({ event: "BackupCopyFailed", subject: one, since: minutesLater(0) });
   });
 
   it("of another subject changes nothing", async () => {
     const memory = new MemoryAlerts();
-    await memory.take(standardRules(), eventOf("BackupCopyFailed"), eventOf("BackupReplicated", { copyId: "other" }, after(5)));
+    await memory.take(
+      standardRules(),
+      eventOf("BackupCopyFailed"),
+      eventOf("BackupReplicated", { copyId: "other" }, minutesLater(5)),
+    );
     expect(memory.told).toEqual([`raised BackupCopyFailed ${one}`]);
   });
 
   it("that is older than the newest failure does not end it", async () => {
     const memory = new MemoryAlerts();
-    await memory.take(standardRules(), eventOf("BackupCopyFailed", {}, after(10)), eventOf("BackupReplicated", {}, after(5)));
+    await memory.take(
+      standardRules(),
+      eventOf("BackupCopyFailed", {}, minutesLater(10)),
+      eventOf("BackupReplicated", {}, minutesLater(5)),
+    );
     expect(memory.told).toEqual([`raised BackupCopyFailed ${one}`]);
   });
 
   it("that overtook its failure keeps the failure from being told", async () => {
     const memory = new MemoryAlerts();
-    await memory.take(standardRules(), eventOf("BackupReplicated", {}, after(5)), eventOf("BackupCopyFailed", {}, after(0)));
+    await memory.take(
+      standardRules(),
+      eventOf("BackupReplicated", {}, minutesLater(5)),
+      eventOf("BackupCopyFailed", {}, minutesLater(0)),
+    );
     expect(memory.told).toEqual([]);
-    await memory.take(standardRules(), eventOf("BackupCopyFailed", {}, after(6)));
+    await memory.take(standardRules(), eventOf("BackupCopyFailed", {}, minutesLater(6)));
     expect(memory.told).toEqual([`raised BackupCopyFailed ${one}`]);
   });
 
   it("of an incident of many subjects is told when the last of them is well", async () => {
     const memory = new MemoryAlerts();
     const reached = (copyId: string) => eventOf("EgressLimitReached", { copyId });
-    const copied = (copyId: string) => eventOf("BackupReplicated", { copyId }, after(600));
+    const copied = (copyId: string) => eventOf("BackupReplicated", { copyId }, minutesLater(600));
     await memory.take(standardRules(), reached("a"), reached("b"), copied("a"));
     expect(memory.told).toEqual(["raised EgressLimitReached a"]);
     await memory.take(standardRules(), copied("b"));
@@ -187,13 +223,17 @@ describe("a recovery", () => {
   it("of what nobody was told of is told to nobody", async () => {
     const memory = new MemoryAlerts();
     const rules = [ruleFor("MirrorFailed", { threshold: { count: 5, windowMinutes: 10 } })];
-    await memory.take(rules, eventOf("MirrorFailed"), eventOf("ObjectMirrored", {}, after(1)));
+    await memory.take(rules, eventOf("MirrorFailed"), eventOf("ObjectMirrored", {}, minutesLater(1)));
     expect(memory.told).toEqual([]);
     expect(memory.announced).toEqual([]);
   });
 
   it("begins the suppression anew where it was told, and not where it was not", async () => {
-    const flutter = [eventOf("MirrorFailed"), eventOf("ObjectMirrored", {}, after(1)), eventOf("MirrorFailed", {}, after(2))];
+    const flutter = [
+      eventOf("MirrorFailed"),
+      eventOf("ObjectMirrored", {}, minutesLater(1)),
+      eventOf("MirrorFailed", {}, minutesLater(2)),
+    ];
     const told = new MemoryAlerts();
     await told.take([ruleFor("MirrorFailed", { recoveryNotice: true })], ...flutter);
     expect(told.alerts.map(({ kind }) => kind)).toEqual(["raised", "recovered", "raised"]);
@@ -208,10 +248,10 @@ describe("a recovery", () => {
     await memory.take(
       standardRules(),
       eventOf("ReplicationRunFinished"),
-      eventOf("ReplicationRunFinished", { state: "failed", counts: { failed: 2 } }, after(5)),
+      eventOf("ReplicationRunFinished", { state: "failed", counts: { failed: 2 } }, minutesLater(5)),
     );
     expect(memory.told).toHaveLength(1);
-    await memory.take(standardRules(), eventOf("ReplicationRunFinished", { state: "succeeded" }, after(10)));
+    await memory.take(standardRules(), eventOf("ReplicationRunFinished", { state: "succeeded" }, minutesLater(10)));
     expect(memory.told).toEqual(["raised ReplicationRunFinished", "recovered ReplicationRunFinished"]);
   });
 

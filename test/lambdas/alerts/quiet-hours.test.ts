@@ -30,7 +30,9 @@ describe("a message that may wait", () => {
   });
 
   it("waits by the rule's own zone where it has one", () => {
-    expect(until("2026-11-20T14:00:00.000Z", "UTC", { ...night, timeZone: "Asia/Shanghai" } as never)).toBe("2026-11-20T23:00:00.000Z");
+    expect(until("2026-11-20T14:00:00.000Z", "UTC", { ...night, timeZone: "Asia/Shanghai" } as never)).toBe(
+      "2026-11-20T23:00:00.000Z",
+    );
   });
 
   it("goes at once when it is critical and critical passes, or when there are no quiet hours", () => {
@@ -42,8 +44,17 @@ describe("a message that may wait", () => {
   });
 
   it("never goes within quiet hours, never before its time, and never waits longer than they last", () => {
-    const zones = ["UTC", "Asia/Shanghai", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu"];
-    const time = fc.tuple(fc.nat(23), fc.nat(59)).map(([hour, minute]) => `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}`);
+    const zones = [
+      "UTC",
+      "Asia/Shanghai",
+      "America/New_York",
+      "Europe/Berlin",
+      "Australia/Lord_Howe",
+      "Asia/Kathmandu",
+    ];
+    const time = fc
+      .tuple(fc.nat(23), fc.nat(59))
+      .map(([hour, minute]) => `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}`);
     fc.assert(
       fc.property(
         fc.integer({ min: Date.UTC(2024, 0, 1), max: Date.UTC(2028, 0, 1) }),
@@ -53,7 +64,12 @@ describe("a message that may wait", () => {
         (at, zone, from, to) => {
           const quiet = { ...night, from, to };
           const sendable = sendableFrom(at, "warning", quiet, zone);
-          const local = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(sendable);
+          const local = new Intl.DateTimeFormat("en-GB", {
+            timeZone: zone,
+            hour: "2-digit",
+            minute: "2-digit",
+            hourCycle: "h23",
+          }).format(sendable);
           const isQuiet = from < to ? local >= from && local < to : from > to && (local >= from || local < to);
           return sendable >= at && sendable - at <= 25.5 * 3_600_000 && !isQuiet;
         },

@@ -15,8 +15,19 @@ const snapshot = {
 const object = { sourceKey: "mysql/rm-1/a.xb", versionId: "v1", targetKey: "iotdb-backup/mysql/rm-1/a.xb" };
 
 export const details: { readonly [Name in EventName]: EventDetail<Name> } = {
-  ScheduledRunStarted: { schedule: "causeway-dev-replicate-backups", scheduledTime: "2026-11-20T03:30:00Z", runId: "run-1" },
-  BackupReplicated: { ...copy, bucket: "backups", key: "mysql/k", bytes: 1_234_567, proof: "source-checksum", receiptKey: "r" },
+  ScheduledRunStarted: {
+    schedule: "causeway-dev-replicate-backups",
+    scheduledTime: "2026-11-20T03:30:00Z",
+    runId: "run-1",
+  },
+  BackupReplicated: {
+    ...copy,
+    bucket: "backups",
+    key: "mysql/k",
+    bytes: 1_234_567,
+    proof: "source-checksum",
+    receiptKey: "r",
+  },
   BackupCopyFailed: { ...copy, ...failure },
   BackupProofFailed: { ...copy, error: "ProofFailed", cause: "CRC-64 of the copy is 1, of the source 2" },
   BackupUnverified: { ...copy, key: "mysql/k", receiptKey: "receipts/k" },
@@ -48,7 +59,13 @@ export function eventOf<Name extends EventName>(
   at = "2026-11-20T10:00:00.000Z",
 ): BusEvent<Name> {
   events += 1;
-  const event = { eventId: `event-${events}`, name, source: "causeway.replication", at, detail: { ...details[name], ...detail } };
+  const event = {
+    eventId: `event-${events}`,
+    name,
+    source: "causeway.replication",
+    at,
+    detail: { ...details[name], ...detail },
+  };
   // One name, and the detail of that name.
   return event as BusEvent<Name>;
 }
@@ -65,6 +82,6 @@ export function ruleFor(name: EventName, changes: Partial<Rule> = {}): Rule {
 }
 
 /** `2026-11-20T10:00:00.000Z` and so many minutes. */
-export function after(minutes: number, at = "2026-11-20T10:00:00.000Z"): string {
+export function minutesLater(minutes: number, at = "2026-11-20T10:00:00.000Z"): string {
   return new Date(Date.parse(at) + minutes * 60_000).toISOString();
 }

@@ -45,7 +45,11 @@ export function deliveryOf(alert: Alert): Delivery {
   return delivery;
 }
 
-export function messageFor(event: BusEvent, settings: MessageSettings = english, changes: Partial<Alert> = {}): Message {
+export function messageFor(
+  event: BusEvent,
+  settings: MessageSettings = english,
+  changes: Partial<Alert> = {},
+): Message {
   const alert = alertFor(event, changes);
   return alertMessage(alert, deliveryOf(alert), settings);
 }
@@ -54,7 +58,9 @@ export const plainMessage = messageFor(eventOf("BackupCopyFailed"));
 
 /** Of so many objects that are not mirrored. */
 export function deliveriesOf(count: number, keyOf = (index: number) => `mysql/rm-1/${index}.xb`): Delivery[] {
-  return Array.from({ length: count }, (_, index) => deliveryOf(alertFor(eventOf("MirrorFailed", { sourceKey: keyOf(index) }))));
+  return Array.from({ length: count }, (_, index) =>
+    deliveryOf(alertFor(eventOf("MirrorFailed", { sourceKey: keyOf(index) }))),
+  );
 }
 
 export function digestOf(count: number, settings: MessageSettings = english): Message {
@@ -64,7 +70,8 @@ export function digestOf(count: number, settings: MessageSettings = english): Me
 export const testingMessage = testMessage(deliveryOf(alertFor(eventOf("BackupCopyFailed"))), "operator", english);
 
 /** What somebody who may name an object or answer a request could put into a message. */
-export const harmful = "x](https://evil.example) <@all> <font color=\"info\">fine</font> <script>alert(1)</script>\r\nBcc: a@evil.example";
+export const harmful =
+  'x](https://evil.example) <@all> <font color="info">fine</font> <script>alert(1)</script>\r\nBcc: a@evil.example';
 export const harmfulMessage = messageFor(
   eventOf("MirrorFailed", { sourceKey: `mysql/${harmful}`, cause: harmful }),
   english,

@@ -1,6 +1,7 @@
 // The framework of the HTTP API: what an answer looks like, which addresses and methods there are, who may.
-import { describe, expect, it } from "vitest";
-import { call, setUpThings, stage } from "./things-stage.ts";
+import { describe, expect, expectTypeOf, it } from "vitest";
+import type { RoutesDefinition } from "../../../lambdas/shared/define-routes.ts";
+import { call, type routes, setUpThings, stage } from "./things-stage.ts";
 
 setUpThings();
 
@@ -140,5 +141,18 @@ describe("who may", () => {
     expect((await ask("Bearer wrong")).status).toBe(401);
     expect((await ask("the metrics token")).status).toBe(401);
     expect((await ask("Bearer ")).status).toBe(401);
+  });
+});
+
+describe("the handlers of an entry", () => {
+  type Handlers = RoutesDefinition<typeof routes, "answer-things", object>["handlers"];
+
+  it("are those of its own routes: with one missing, or one too many, it does not compile", () => {
+    expectTypeOf<keyof Handlers>().toEqualTypeOf<
+      "listThings" | "makeThing" | "getThing" | "changeThing" | "specialThing" | "showPage" | "showNumbers"
+    >();
+    expectTypeOf<Parameters<Handlers["listThings"]>[0]["query"]["limit"]>().toEqualTypeOf<number>();
+    expectTypeOf<Parameters<Handlers["makeThing"]>[0]["body"]>().toEqualTypeOf<{ text: string; count: number }>();
+    expectTypeOf<Parameters<Handlers["getThing"]>[0]>().not.toHaveProperty("audit");
   });
 });

@@ -1,7 +1,9 @@
 // The guard against calling inside addresses: what is refused, what is connected to, and what bounds an answer.
+
+import type { LookupAddress } from "node:dns";
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo, LookupAddress } from "node:net";
+import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   type AddressPolicy,

@@ -110,7 +110,7 @@ describe("the same request again", () => {
     const now = Date.now();
     vi.spyOn(Date, "now").mockImplementation(() => now + 25 * 3_600_000);
     expect((await post("key-7", "y")).status).toBe(202);
-    expect(work).toHaveBeenCalledTimes(2);
+    expect(new Set(workIds).size).toBe(2);
   });
 
   it.each(["", " ", "a b", "x".repeat(256), "ключ"])("with the key %j is a 400", async (key) => {

@@ -12,7 +12,7 @@ import { type HttpTables, startHttpTables } from "./http-tables.ts";
 
 const thing = z.object({ id: z.string(), text: z.string() });
 
-const routes = [
+export const routes = [
   {
     method: "GET",
     path: "/api/things",

@@ -26,6 +26,30 @@ function read(states: object) {
   return readWorkflowDefinition("a.asl.json", JSON.stringify({ StartAt: "A", States: states }), 60);
 }
 
+describe("a document in a definition", () => {
+  const withDocument = (document: string | object) =>
+    readWorkflowDefinition("a.asl.json", JSON.stringify({ States: { A: { Assign: { given: slot("Given") } } } }), 60, {
+      Given: document as string,
+    });
+
+  it("takes its placeholder's place, and is no placeholder any more", () => {
+    const { text, placeholders } = withDocument({ orders: { host: "h", ports: [1] } });
+    expect(JSON.parse(text).States.A.Assign).toEqual({ given: { orders: { host: "h", ports: [1] } } });
+    expect([...placeholders]).toEqual([]);
+  });
+
+  it.each([["{% $states %}"], [{ name: "{% evil %}" }], [{ [slot("Evil")]: 1 }]])(
+    "is refused when Step Functions would run or fill in a text of it: %j",
+    (document) => {
+      expect(() => withDocument(document)).toThrow(WorkflowDefinitionError);
+    },
+  );
+
+  it("must stand somewhere", () => {
+    expect(() => readWorkflowDefinition("a.asl.json", '{"States":{}}', 60, { Given: "x" })).toThrow(/Given is given/);
+  });
+});
+
 describe("a workflow's definition", () => {
   it("names its placeholders, wherever they stand", () => {
     const { placeholders } = read({

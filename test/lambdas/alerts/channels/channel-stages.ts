@@ -9,9 +9,9 @@ import type { Channel, ChannelTools } from "../../../../lambdas/alerts/channels/
 import { channels } from "../../../../lambdas/alerts/channels/index.ts";
 import { openOutbox } from "../../../../local/ses/outbox.ts";
 import { createSesService } from "../../../../local/ses/ses.ts";
-import { type CapturedOutput, captureOutput } from "../../shared/captured-output.ts";
 import { startServiceRig } from "../../../local/service-rig.ts";
 import { pointSdkAt } from "../../replication/point-sdk-at.ts";
+import { type CapturedOutput, captureOutput } from "../../shared/captured-output.ts";
 
 export type Trouble = "unavailable" | "throttled" | "refused";
 
@@ -97,7 +97,8 @@ async function wecomStage(format: "markdown" | "text"): Promise<ChannelStage> {
   } as const;
   return {
     channel: channels.wecom({ name: "wecom", type: "wecom", format }, toolsFor({ url })),
-    received: () => place.calls.map(({ body }) => (JSON.parse(body) as Record<string, { content: string }>)[format]?.content ?? ""),
+    received: () =>
+      place.calls.map(({ body }) => (JSON.parse(body) as Record<string, { content: string }>)[format]?.content ?? ""),
     fail: (trouble) => void place.next.push(answers[trouble]),
     secrets: [robotKey],
     harm: /<@all>|\]\(https:\/\/evil|<font color=\\?"info\\?">fine/,
@@ -140,15 +141,23 @@ async function emailStage(): Promise<ChannelStage> {
     refused: { kind: "error", status: 400, code: "MessageRejected" },
   } as const;
   return {
-    channel: channels.email(
-      { name: "mail", type: "email", from: "causeway@example.com", to: ["operations@example.com"] },
-    ),
+    channel: channels.email({
+      name: "mail",
+      type: "email",
+      from: "causeway@example.com",
+      to: ["operations@example.com"],
+    }),
     received: () => outbox.list().map(({ subject, text = "", html = "" }) => `${subject}\n\n${text}\n\n${html}`),
     // The SDK itself tries three times, unless it is refused.
-    fail: (trouble) => rig.faults.add({ service: "ses", times: trouble === "refused" ? 1 : 3, effect: effects[trouble] }),
+    fail: (trouble) =>
+      rig.faults.add({ service: "ses", times: trouble === "refused" ? 1 : 3, effect: effects[trouble] }),
     harm: /<script|<font|\r|^Bcc:/m,
     // A subject is one line, and no HTML.
-    interpreted: () => outbox.list().map(({ subject, html }) => `${subject.replaceAll("<", "")}\n${html}`).at(-1) ?? "",
+    interpreted: () =>
+      outbox
+        .list()
+        .map(({ subject, html }) => `${subject.replaceAll("<", "")}\n${html}`)
+        .at(-1) ?? "",
     secrets: [],
     mostBytes: 300_000,
     async [Symbol.asyncDispose]() {
@@ -162,7 +171,11 @@ async function consoleStage(): Promise<ChannelStage> {
   const output: CapturedOutput = captureOutput();
   return {
     channel: channels.console({ name: "log", type: "console" }),
-    received: () => output.lines().filter(({ message }) => message === "alert").map((line) => JSON.stringify(line)),
+    received: () =>
+      output
+        .lines()
+        .filter(({ message }) => message === "alert")
+        .map((line) => JSON.stringify(line)),
     secrets: [],
     mostBytes: 130_000,
     [Symbol.asyncDispose]: async () => undefined,

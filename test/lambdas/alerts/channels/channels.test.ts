@@ -5,7 +5,15 @@ import { largestDigest } from "../../../../lambdas/alerts/messages/message.ts";
 import { CausewayError } from "../../../../lambdas/shared/errors.ts";
 import { captureOutput } from "../../shared/captured-output.ts";
 import { eventOf } from "../sample-events.ts";
-import { chinese, deliveriesOf, english, harmfulMessage, messageFor, plainMessage, testingMessage } from "../sample-messages.ts";
+import {
+  chinese,
+  deliveriesOf,
+  english,
+  harmfulMessage,
+  messageFor,
+  plainMessage,
+  testingMessage,
+} from "../sample-messages.ts";
 import { type ChannelStage, stages } from "./channel-stages.ts";
 
 it("has a stage for every channel of the registry", () => {

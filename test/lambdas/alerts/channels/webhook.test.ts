@@ -44,7 +44,9 @@ describe("a webhook", () => {
     const digest = digestOf(250);
     await channel.send(digest);
     await channel.send(digest);
-    const [first, second] = place.calls.map(({ body }) => JSON.parse(body) as { messageId: string; alerts: { subject: string }[] });
+    const [first, second] = place.calls.map(
+      ({ body }) => JSON.parse(body) as { messageId: string; alerts: { subject: string }[] },
+    );
     expect(first?.alerts).toHaveLength(250);
     expect(new Set(first?.alerts.map(({ subject }) => subject)).size).toBe(250);
     expect(second?.messageId).toBe(first?.messageId);
@@ -58,7 +60,10 @@ describe("a webhook", () => {
 
   it("does not follow a redirect, and says how long it was asked to wait", async () => {
     const channel = openWebhook({ name: "hook", type: "webhook" }, toolsFor({ url: place.url, secret }));
-    place.next.push({ status: 307, headers: { location: place.url } }, { status: 429, headers: { "retry-after": "120" } });
+    place.next.push(
+      { status: 307, headers: { location: place.url } },
+      { status: 429, headers: { "retry-after": "120" } },
+    );
     await expect(channel.send(plainMessage)).rejects.toMatchObject({ name: "ChannelRefused" });
     await expect(channel.send(plainMessage)).rejects.toMatchObject({
       name: "ChannelThrottled",

@@ -48,7 +48,9 @@ describe("a WeCom robot", () => {
 
   it("is called neither over http nor inside, unless the stage is a laptop's", async () => {
     for (const url of [`${place.url}/?key=k`, "https://10.0.0.1/?key=k", "https://169.254.169.254/"]) {
-      await expect(robot(url, { allowLoopback: false }).send(plainMessage)).rejects.toMatchObject({ name: "AddressRefused" });
+      await expect(robot(url, { allowLoopback: false }).send(plainMessage)).rejects.toMatchObject({
+        name: "AddressRefused",
+      });
     }
     expect(place.calls).toEqual([]);
   });

@@ -3,10 +3,14 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { eventFacts, eventNames } from "../../../../lambdas/alerts/event-facts.ts";
 import { cutToBytes, shortenMiddle } from "../../../../lambdas/alerts/messages/cut-text.ts";
-import { digestMessage, headingAnchor as anchorOf, largestDigest } from "../../../../lambdas/alerts/messages/message.ts";
+import {
+  headingAnchor as anchorOf,
+  digestMessage,
+  largestDigest,
+} from "../../../../lambdas/alerts/messages/message.ts";
 import { writerFor } from "../../../../lambdas/alerts/messages/writer.ts";
 import { headingAnchor } from "../../../../lib/constructs/failure-alarm.ts";
-import { after, eventOf } from "../sample-events.ts";
+import { eventOf, minutesLater } from "../sample-events.ts";
 import { alertFor, chinese, deliveriesOf, deliveryOf, english, messageFor } from "../sample-messages.ts";
 
 describe.each([english, chinese])("the texts in $language", (settings) => {
@@ -25,9 +29,13 @@ describe.each([english, chinese])("the texts in $language", (settings) => {
 
 describe("a message", () => {
   it("says since when, how often, and where the job is", () => {
-    const message = messageFor(eventOf("BackupCopyFailed"), english, { count: 3, since: after(-90) });
+    const message = messageFor(eventOf("BackupCopyFailed"), english, { count: 3, since: minutesLater(-90) });
     expect(message.lines[1]).toEqual({ label: "Since", text: "2026-11-20 16:30 (Asia/Shanghai) (3 times)" });
-    expect(message.lines[4]).toEqual({ label: "Job", text: "run-1", link: "https://causeway.example.com/api/jobs/run-1" });
+    expect(message.lines[4]).toEqual({
+      label: "Job",
+      text: "run-1",
+      link: "https://causeway.example.com/api/jobs/run-1",
+    });
   });
 
   it("links to its own record where there is no job, and by a path alone where the stage has no address", () => {
@@ -38,8 +46,15 @@ describe("a message", () => {
 
   it("of a recovery says what ended it, and that nothing is to be done", () => {
     const copied = eventOf("BackupReplicated");
-    const message = messageFor(copied, english, { kind: "recovered", event: "BackupCopyFailed", subject: "aliyun-rds:rm-1:101" });
-    expect(message).toMatchObject({ kind: "recovery", title: "[dev] Recovered: A backup was not copied: aliyun-rds:rm-1:101" });
+    const message = messageFor(copied, english, {
+      kind: "recovered",
+      event: "BackupCopyFailed",
+      subject: "aliyun-rds:rm-1:101",
+    });
+    expect(message).toMatchObject({
+      kind: "recovery",
+      title: "[dev] Recovered: A backup was not copied: aliyun-rds:rm-1:101",
+    });
     expect(message.lines[0]?.text).toContain("is in S3");
     expect(message.lines[3]?.text).toMatch(/^Nothing\./);
   });
@@ -51,7 +66,8 @@ describe("a message", () => {
   });
 
   it("finds its heading as every viewer of Markdown does", () => {
-    for (const name of eventNames) expect(anchorOf(eventFacts[name].runbook)).toBe(headingAnchor(eventFacts[name].runbook));
+    for (const name of eventNames)
+      expect(anchorOf(eventFacts[name].runbook)).toBe(headingAnchor(eventFacts[name].runbook));
   });
 
   it("keeps a long cause short", () => {
@@ -62,9 +78,15 @@ describe("a message", () => {
 
 describe("a digest", () => {
   it("counts by severity and by kind, and names the first and the last time", () => {
-    const copies = ["1", "2"].map((copyId) => deliveryOf(alertFor(eventOf("BackupCopyFailed", { copyId }, after(7)))));
+    const copies = ["1", "2"].map((copyId) =>
+      deliveryOf(alertFor(eventOf("BackupCopyFailed", { copyId }, minutesLater(7)))),
+    );
     const recovered = deliveryOf(
-      alertFor(eventOf("ObjectMirrored", {}, after(9)), { kind: "recovered", event: "MirrorFailed", subject: "mysql/x" }),
+      alertFor(eventOf("ObjectMirrored", {}, minutesLater(9)), {
+        kind: "recovered",
+        event: "MirrorFailed",
+        subject: "mysql/x",
+      }),
     );
     const message = digestMessage([...deliveriesOf(3), ...copies, recovered], 100, chinese);
     expect(message.title).toBe("[dev] 6 条告警合并为一条消息");
@@ -80,19 +102,26 @@ describe("a digest", () => {
   it("names as many as fit, says how many more there are, and leads to all of them", () => {
     const bytes = (text: string) => Buffer.byteLength(text);
     fc.assert(
-      fc.property(fc.integer({ min: 2, max: 400 }), fc.integer({ min: 600, max: 5_000 }), fc.integer({ min: 1, max: 90 }), (count, most, length) => {
-        const deliveries = deliveriesOf(count, (index) => `${index}#${"k".repeat(length)}`);
-        const size = (message: { title: string; lines: readonly { label: string; text: string; link?: string }[] }) =>
-          bytes([message.title, ...message.lines.map(({ label, text, link }) => `${label} ${text} ${link}`)].join("\n"));
-        const message = largestDigest(deliveries, english, (candidate) => size(candidate) <= most);
-        const text = message.lines[1]?.text ?? "";
-        const named = text.match(/\d+#k+/g)?.length ?? 0;
-        const more = Number(/and (\d+) more/.exec(text)?.[1] ?? 0);
-        expect(named + more).toBe(count);
-        expect(message.lines[1]?.label).toContain(`× ${count}`);
-        expect(message.lines.at(-1)?.link).toContain(`messageId=${message.messageId}`);
-        if (named > 0) expect(size(message)).toBeLessThanOrEqual(most);
-      }),
+      fc.property(
+        fc.integer({ min: 2, max: 400 }),
+        fc.integer({ min: 600, max: 5_000 }),
+        fc.integer({ min: 1, max: 90 }),
+        (count, most, length) => {
+          const deliveries = deliveriesOf(count, (index) => `${index}#${"k".repeat(length)}`);
+          const size = (message: { title: string; lines: readonly { label: string; text: string; link?: string }[] }) =>
+            bytes(
+              [message.title, ...message.lines.map(({ label, text, link }) => `${label} ${text} ${link}`)].join("\n"),
+            );
+          const message = largestDigest(deliveries, english, (candidate) => size(candidate) <= most);
+          const text = message.lines[1]?.text ?? "";
+          const named = text.match(/\d+#k+/g)?.length ?? 0;
+          const more = Number(/and (\d+) more/.exec(text)?.[1] ?? 0);
+          expect(named + more).toBe(count);
+          expect(message.lines[1]?.label).toContain(`× ${count}`);
+          expect(message.lines.at(-1)?.link).toContain(`messageId=${message.messageId}`);
+          if (named > 0) expect(size(message)).toBeLessThanOrEqual(most);
+        },
+      ),
       { numRuns: 40 },
     );
   });
@@ -101,17 +130,22 @@ describe("a digest", () => {
 describe("a text that is too long", () => {
   it("is cut to bytes, between characters, with its mark", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "grapheme", maxLength: 200 }), fc.nat(300), fc.constantFrom("…", "（已截断）", ""), (text, most, mark) => {
-        const cut = cutToBytes(text, most, mark);
-        expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(Math.max(most, 0));
-        if (Buffer.byteLength(text) <= most) expect(cut).toBe(text);
-        else {
-          const kept = Buffer.byteLength(mark) <= most && mark !== "" ? cut.slice(0, cut.length - mark.length) : cut;
-          expect(text.startsWith(kept)).toBe(true);
-          expect(cut.endsWith(mark) || Buffer.byteLength(mark) > most).toBe(true);
-        }
-        expect(cut.isWellFormed()).toBe(text.isWellFormed());
-      }),
+      fc.property(
+        fc.string({ unit: "grapheme", maxLength: 200 }),
+        fc.nat(300),
+        fc.constantFrom("…", "（已截断）", ""),
+        (text, most, mark) => {
+          const cut = cutToBytes(text, most, mark);
+          expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(Math.max(most, 0));
+          if (Buffer.byteLength(text) <= most) expect(cut).toBe(text);
+          else {
+            const kept = Buffer.byteLength(mark) <= most && mark !== "" ? cut.slice(0, cut.length - mark.length) : cut;
+            expect(text.startsWith(kept)).toBe(true);
+            expect(cut.endsWith(mark) || Buffer.byteLength(mark) > most).toBe(true);
+          }
+          expect(cut.isWellFormed()).toBe(text.isWellFormed());
+        },
+      ),
     );
   });
 

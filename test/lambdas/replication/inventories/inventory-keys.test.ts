@@ -74,7 +74,8 @@ describe.each(Object.keys(inventories))("the key pair of the inventory %s", (nam
     await expect(list(here)).rejects.toMatchObject({ name: "AwsUnavailable", retryable: true });
     here.secretFaults.clear();
     failSecret({ kind: "error", status: 400, code: "AccessDeniedException" }, 1000);
-    await expect(list(here)).rejects.toMatchObject({ name: "AwsRefused", retryable: false });
+    // AWS says the same of a secret that is not there.
+    await expect(list(here)).rejects.toMatchObject({ name: "SecretMissing", retryable: false });
   });
 
   it("puts neither half into any error", async () => {

@@ -24,9 +24,9 @@ describe("the order of keys", () => {
     const text = fc.string({ unit: "binary", maxLength: 6 });
     fc.assert(
       fc.property(fc.oneof(key, text), fc.oneof(key, text), (left, right) => {
-        expect(Math.sign(compareKeys(left, right))).toBe(Math.sign(byBytes(left, right)));
+        return Math.sign(compareKeys(left, right)) === Math.sign(byBytes(left, right));
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 

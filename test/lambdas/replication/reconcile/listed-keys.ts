@@ -7,10 +7,14 @@ export function sortedByBytes(keys: Iterable<string>): string[] {
 
 export function pagesOf(keys: Iterable<string>, pageSize: number): ReadPage {
   const sorted = sortedByBytes(keys);
+  const places = new Map(sorted.map((key, index) => [key, index]));
+  const isBehind = (key: string, after: string) => Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0;
   return async (after) => {
-    const isBehind = (key: string) => after === null || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0;
-    const behind = sorted.filter(isBehind);
-    return { objects: behind.slice(0, pageSize).map((key) => listedKey(key)), isLast: behind.length <= pageSize };
+    const known = after === null ? -1 : places.get(after);
+    const behind = known === undefined ? sorted.findIndex((key) => isBehind(key, after ?? "")) : known + 1;
+    const from = behind < 0 ? sorted.length : behind;
+    const objects = sorted.slice(from, from + pageSize).map((key) => listedKey(key));
+    return { objects, isLast: from + pageSize >= sorted.length };
   };
 }
 
