@@ -1,8 +1,9 @@
 // Who takes part in the mirror benchmark, and how each is started for one run.
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bundleEntry } from "../../lib/constructs/bundle.ts";
 import { type Measured, measureProcess } from "../copy/measure-process.ts";
-import { type MirrorCase, objectsAtOnce, partBytes, partsAtOnce, prefixes } from "./cases.ts";
+import { type CaseName, type MirrorCase, objectsAtOnce, partBytes, partsAtOnce, prefixes } from "./cases.ts";
 import type { FarEnds } from "./far-ends.ts";
 import type { Work } from "./mirror-by-causeway.ts";
 import { ossBucket, ossSecretId } from "./serve-far-ends.ts";
@@ -16,7 +17,10 @@ const mostSecondsPerRun = 900;
 const messagesPerBatch = 10;
 const keysAtOnce = 5;
 /** As the stack gives them to the functions. */
-const nodeOptionsInLambda = "--enable-source-maps --max-semi-space-size=1";
+const nodeOptionsInLambda = {
+  small: "--enable-source-maps",
+  large: "--enable-source-maps --max-semi-space-size=1",
+};
 
 export const runners: Readonly<
   Record<ContestantName, (farEnds: FarEnds, mirrorCase: MirrorCase, run: number) => Promise<Measured>>
@@ -24,8 +28,11 @@ export const runners: Readonly<
   causeway(farEnds, mirrorCase, run) {
     const program = join(import.meta.dirname, "mirror-by-causeway.ts");
     const work = mirrorCase.name === "small" ? smallWork(mirrorCase) : largeWork(mirrorCase, run);
-    const environment = environmentOf(farEnds);
-    return measureProcess(process.execPath, [program, JSON.stringify(work)], environment, mostSecondsPerRun);
+    const environment = environmentOf(farEnds, mirrorCase.name);
+    // Longer than a command line may be.
+    const workFile = join(farEnds.folder, "work.json");
+    writeFileSync(workFile, JSON.stringify(work));
+    return measureProcess(process.execPath, [program, workFile], environment, mostSecondsPerRun);
   },
 
   rclone({ aws, oss }, { name }) {
@@ -98,13 +105,13 @@ function largeWork({ objects }: MirrorCase, run: number): Work {
   };
 }
 
-function environmentOf({ aws, oss }: FarEnds): NodeJS.ProcessEnv {
+function environmentOf({ aws, oss }: FarEnds, caseName: CaseName): NodeJS.ProcessEnv {
   const { PATH, HOME } = process.env;
   const { outputs, keys } = aws;
   return {
     ...(PATH === undefined ? {} : { PATH }),
     ...(HOME === undefined ? {} : { HOME }),
-    NODE_OPTIONS: nodeOptionsInLambda,
+    NODE_OPTIONS: nodeOptionsInLambda[caseName],
     AWS_ENDPOINT_URL: aws.url,
     AWS_REGION: aws.region,
     AWS_ACCESS_KEY_ID: keys.accessKeyId,

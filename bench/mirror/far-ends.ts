@@ -25,6 +25,8 @@ const patternBytes = 4 * 1024 ** 2;
 export interface FarEnds {
   readonly aws: FarEndAddress;
   readonly oss: FarEndAddress;
+  /** Removed at the end. */
+  readonly folder: string;
   stop(): void;
 }
 
@@ -40,7 +42,7 @@ export async function startFarEnds(): Promise<FarEnds> {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
-    return { aws: await aws.address, oss: await oss.address, stop };
+    return { aws: await aws.address, oss: await oss.address, folder, stop };
   } catch (error) {
     stop();
     throw error;

@@ -1,4 +1,5 @@
 // Runs Causeway's mirror functions, as bundled for AWS, in one process: what Lambda does with the events, instances and all.
+import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 export type Work =
@@ -53,7 +54,7 @@ async function mirrorLarge(work: Work & { kind: "large" }): Promise<void> {
   if (completed.outcome !== "mirrored") throw new Error(`not mirrored: ${JSON.stringify(completed)}`);
 }
 
-const work = JSON.parse(process.argv[2] ?? "") as Work;
+const work = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as Work;
 await (work.kind === "small" ? mirrorSmall(work) : mirrorLarge(work));
 // Connections kept for the next event would hold the process for a while: Lambda freezes it here.
 process.exit(0);

@@ -2,9 +2,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { isFinished, type JobState, type JobView } from "../../lambdas/shared/jobs.ts";
 import { LiveScreen } from "../live-screen.ts";
-import { liveLines, summaryLine } from "../render-run.ts";
 import type { ApiClient } from "./api-client.ts";
 import type { AnswerOf } from "./operations.ts";
+import { jobLine, jobLines } from "./render-job.ts";
 
 export type ShownJob = AnswerOf<"getJob">;
 
@@ -22,10 +22,10 @@ export async function followJob(client: ApiClient, jobId: string, signal: AbortS
       const job = await readJob(client, jobId);
       if (isFinished(job.state)) return job;
       const view = viewOf(job);
-      if (screen.isTerminal) screen.draw(liveLines(view, { columns: screen.columns, rows: screen.blockRows }));
+      if (screen.isTerminal) screen.draw(jobLines(view, { columns: screen.columns, rows: screen.blockRows }));
       else if (Date.now() - saidAt >= lineMilliseconds) {
         saidAt = Date.now();
-        screen.say(view.units.length === 0 ? job.phase : summaryLine(view));
+        screen.say(jobLine(view));
       }
       await pause(readMilliseconds, undefined, { signal }).catch(() => undefined);
     }

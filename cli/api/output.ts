@@ -1,5 +1,5 @@
 // What commands say: a table for people, one JSON document for programs; and the width that a line may have.
-import { type Column, plain, setInColumns } from "../terminal-text.ts";
+import { type Column, cellsOf, padEnd, plain, setInColumns, wrap } from "../terminal-text.ts";
 
 /** Cells of a line on a terminal, without its last one; Infinity elsewhere. */
 export function lineCells(): number {
@@ -31,12 +31,16 @@ export function sayTable<Row>(columns: readonly TableColumn<Row>[], rows: readon
   for (const line of setInColumns(columns, [titles, ...texts], lineCells())) sayLine(line);
 }
 
-/** Names and values below each other; what is null is left out. */
+/** Names and values below each other; what is null is left out. Addresses stay whole: somebody will copy them. */
 export function sayFacts(facts: Readonly<Record<string, string | number | null | undefined>>): void {
   const rows = Object.entries(facts).flatMap(([name, value]) =>
-    value === null || value === undefined ? [] : [[name, plain(String(value))]],
+    value === null || value === undefined ? [] : [[name, plain(String(value))] as const],
   );
-  for (const line of setInColumns([{}, { tooLong: "wrap" }], rows, lineCells())) sayLine(line);
+  const nameCells = Math.max(0, ...rows.map(([name]) => cellsOf(name)));
+  for (const [name, value] of rows) {
+    const lines = value.startsWith("s3://") ? [value] : wrap(value, lineCells() - nameCells - 2);
+    for (const [at, line] of lines.entries()) sayLine(`${padEnd(at === 0 ? name : "", nameCells)}  ${line}`);
+  }
 }
 
 export function sayMore(hasMore: boolean, shown: number): void {

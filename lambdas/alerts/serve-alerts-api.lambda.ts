@@ -7,55 +7,45 @@ import { defineRoutes } from "../shared/define-routes.ts";
 import { tagOfContent } from "../shared/entity-tags.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { type EventName, eventSchemas } from "../shared/events.ts";
-import { changeAll, changeOne, viewRules } from "./answer-rules.ts";
 import { serveAlertsApiEnvironment } from "./config.ts";
 import { defaultRules } from "./default-rules.ts";
 import { DeliveriesStore } from "./deliveries.store.ts";
 import { listedTimes } from "./delivery-times.ts";
 import { routes } from "./routes.ts";
 import { RulesStore } from "./rules.store.ts";
-
-/** Of the version that is kept and of what the code has: a kept rule's own fields come in any order from DynamoDB. */
-const tag = ({ defaults }: { defaults: object }, { version }: { version: number }) =>
-  tagOfContent(JSON.stringify({ version, defaults }));
+import { readRules, replaceAllRules, replaceOneRule } from "./rules-of-stage.ts";
 
 export const handler = defineRoutes({
   routes,
   entry: "serve-alerts-api",
   build: () => {
-    const environment = readEnvironment(serveAlertsApiEnvironment);
+    const { CHANNELS, RULE_DEFAULTS, ...environment } = readEnvironment(serveAlertsApiEnvironment);
     const documents = documentClient();
+    const rules = new RulesStore(documents, environment.ALERTS_TABLE);
+    const fieldsOf = (name: EventName) => Object.keys(eventSchemas[name].shape);
+    const stage = { defaults: defaultRules(RULE_DEFAULTS), channels: CHANNELS, fieldsOf };
     return {
       audit: new AuditStore(documents, environment.AUDIT_TABLE),
-      rules: new RulesStore(documents, environment.ALERTS_TABLE),
       deliveries: new DeliveriesStore(documents, environment.ALERTS_TABLE),
-      stage: {
-        defaults: defaultRules(environment.RULE_DEFAULTS),
-        channels: environment.CHANNELS,
-        fieldsOf: (name: EventName) => Object.keys(eventSchemas[name].shape),
-      },
+      rules,
+      ports: { stage, read: () => rules.read(), tagOf: tagOfContent },
     };
   },
   handlers: {
-    listAlertRules: async (_request, { rules, stage }) => {
-      const kept = await rules.read();
-      return { data: viewRules(stage, kept), etag: tag(stage, kept) };
-    },
-    replaceAlertRules: async ({ body, ifMatch, caller, audit }, { rules, stage }) => {
-      const seen = await rules.read();
-      ifMatch.demand(tag(stage, seen));
+    listAlertRules: (_request, { ports }) => readRules(ports),
+    replaceAlertRules: ({ body, ifMatch: { demand }, caller: { name }, audit }, { ports, rules }) => {
+      const by = { name, at: new Date().toISOString() };
       const wanted = body.rules.map(({ origin: _, ...rule }) => rule);
-      const kept = changeAll(stage, seen, wanted, { name: caller.name, at: new Date().toISOString() });
-      await rules.write(kept, seen.version, audit.item({ rules: kept.rules.map(({ ruleId }) => ruleId) }));
-      return { data: viewRules(stage, kept), etag: tag(stage, kept) };
+      const item = audit.item({ rules: wanted.length });
+      return replaceAllRules(ports, wanted, { demand, by, write: (kept, seen) => rules.write(kept, seen, item) });
     },
-    replaceAlertRule: async ({ path, body, ifMatch, caller, audit }, { rules, stage }) => {
-      const seen = await rules.read();
-      ifMatch.demand(tag(stage, seen));
+    replaceAlertRule: async ({ path, body, ifMatch: { demand }, caller: { name }, audit }, { ports, rules }) => {
+      const by = { name, at: new Date().toISOString() };
       const rule = { ruleId: path.ruleId, ...body };
-      const kept = changeOne(stage, seen, rule, { name: caller.name, at: new Date().toISOString() });
-      await rules.write(kept, seen.version, audit.item({ enabled: rule.enabled }));
-      return { data: rule, etag: tag(stage, kept) };
+      const item = audit.item({ enabled: rule.enabled });
+      const write = (kept: Parameters<RulesStore["write"]>[0], seen: number) => rules.write(kept, seen, item);
+      const { etag } = await replaceOneRule(ports, rule, { demand, by, write });
+      return { data: rule, etag };
     },
     listAlertDeliveries: async ({ query: { cursor, limit, ...filter } }, { deliveries }) => {
       const scope = ["listAlertDeliveries", filter];

@@ -9,6 +9,7 @@ import { JobsStore } from "../shared/jobs.store.ts";
 import { cancelJob } from "./cancel-job.ts";
 import { changeJobsEnvironment } from "./config.ts";
 import { ExecutionsStore } from "./executions.store.ts";
+import { JobEndsStore } from "./job-ends.store.ts";
 import { redriveJob } from "./redrive-job.ts";
 import { routes } from "./routes.ts";
 
@@ -24,25 +25,27 @@ export const handler = defineRoutes({
       audit: new AuditStore(documents, environment.AUDIT_TABLE),
       idempotency: new IdempotencyStore(documents, environment.IDEMPOTENCY_TABLE),
       jobs: new JobsStore(documents, environment.JOBS_TABLE),
+      ends: new JobEndsStore(documents, environment.JOBS_TABLE),
       executions: new ExecutionsStore(new SFNClient(smallCalls)),
     };
   },
   handlers: {
-    cancelJob: async ({ path: { jobId }, caller, audit }, { jobs, executions }) => {
+    cancelJob: async ({ path: { jobId }, caller, audit }, { jobs, ends, executions }) => {
       const data = await cancelJob(jobId, new Date().toISOString(), {
         find: (id) => jobs.find(id),
-        requestCancel: (id, at) => jobs.requestCancel(id, at, audit.item()),
+        requestCancel: (id, at) => ends.requestCancel(id, at, audit.item()),
         stop: (arn) => executions.stop(arn, `Cancelled over the API by ${caller.name}.`),
       });
       return { data, location: placeOf(jobId) };
     },
-    redriveJob: async ({ path: { jobId }, workId, audit }, { jobs, executions }) => {
+    redriveJob: async ({ path: { jobId }, workId, audit }, { jobs, ends, executions }) => {
       const redrivenAt = new Date().toISOString();
       await redriveJob(jobId, {
         find: (id) => jobs.find(id),
         standing: (arn) => executions.standing(arn),
-        reopen: (id, seen) => jobs.reopen(id, seen, redrivenAt, audit.item({ stateBefore: seen })),
+        reopen: (id, seen) => ends.reopen(id, seen, redrivenAt, audit.item({ stateBefore: seen })),
         redrive: (arn) => executions.redrive(arn, workId),
+        closeAgain: (job) => ends.closeAgain(job, redrivenAt),
       });
       return { data: { jobId, redrivenAt }, location: placeOf(jobId) };
     },

@@ -3,12 +3,12 @@ import { SFNClient } from "@aws-sdk/client-sfn";
 import * as z from "zod";
 import { documentClient, smallCalls } from "../shared/aws-clients.ts";
 import { readEnvironment } from "../shared/environment.ts";
-import { JobsStore } from "../shared/jobs.store.ts";
 import { log } from "../shared/log.ts";
 import { makeHandler } from "../shared/make-handler.ts";
 import { endingOf } from "./close-job.ts";
 import { closeJobEnvironment } from "./config.ts";
 import { ExecutionsStore } from "./executions.store.ts";
+import { JobEndsStore } from "./job-ends.store.ts";
 
 export const handler = makeHandler({
   input: z.object({
@@ -22,15 +22,15 @@ export const handler = makeHandler({
     }),
   }),
   build: () => ({
-    jobs: new JobsStore(documentClient(), readEnvironment(closeJobEnvironment).JOBS_TABLE),
+    ends: new JobEndsStore(documentClient(), readEnvironment(closeJobEnvironment).JOBS_TABLE),
     executions: new ExecutionsStore(new SFNClient(smallCalls)),
   }),
-  run: async ({ detail }, { jobs, executions }) => {
+  run: async ({ detail }, { ends, executions }) => {
     // An event may come late: after a redrive the execution runs again, and its job with it.
     const standing = await executions.standing(detail.executionArn);
     const isOver = standing === undefined || standing.status === detail.status;
     const ending = endingOf(detail, new Date().toISOString());
-    const closed = isOver && (await jobs.closeUnlessFinished(detail.name, detail.executionArn, ending));
+    const closed = isOver && (await ends.closeUnlessFinished(detail.name, detail.executionArn, ending));
     log.info(closed ? "job closed" : "nothing to close", { jobId: detail.name, status: detail.status });
     return { closed };
   },

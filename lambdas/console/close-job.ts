@@ -1,5 +1,5 @@
 // What a job says whose execution ended without saying so: stopped, out of time, or failed before its summary.
-import type { JobEnding } from "../shared/jobs.store.ts";
+import type { JobEnding } from "./job-ends.store.ts";
 
 /** The part of "Step Functions Execution Status Change" that is used; its dates are milliseconds, its cause is text. */
 export interface EndedExecution {

@@ -13,6 +13,8 @@ export interface ExecutionStanding {
   readonly isRedrivable: boolean;
   /** Why it is not redrivable. */
   readonly reason: string | undefined;
+  /** The name of the error that it failed with. */
+  readonly error: string | undefined;
 }
 
 export class ExecutionsStore {
@@ -30,6 +32,7 @@ export class ExecutionsStore {
         status: answer.status ?? "",
         isRedrivable: answer.redriveStatus === "REDRIVABLE",
         reason: answer.redriveStatusReason,
+        error: answer.error,
       };
     } catch (error) {
       if (isErrorNamed(error, "ExecutionDoesNotExist")) return undefined;

@@ -18,7 +18,10 @@ export function numberedPage<Item>(all: readonly Item[], { page, limit }: { page
   return { items: all.slice(from, from + limit), page, limit, total: all.length };
 }
 
-const jobPosition = z.strictObject({ jobId: z.string(), startedAt: z.string() });
+/** No empty key: DynamoDB would refuse it, and the caller would be told of a fault of ours. */
+const keyPart = z.string().min(1).max(1024);
+
+const jobPosition = z.strictObject({ jobId: keyPart, startedAt: keyPart });
 
 export async function listJobs(
   query: Paging & { readonly kind?: JobKind | undefined; readonly state?: JobState | undefined },
@@ -69,7 +72,7 @@ interface AuditQuery extends Paging {
   readonly before?: string | undefined;
 }
 
-const auditPosition = z.strictObject({ item: z.string() });
+const auditPosition = z.strictObject({ item: keyPart });
 
 /** So many pages of the table are looked at for one page of a filtered list; its cursor goes on from there. */
 const mostTablePages = 10;

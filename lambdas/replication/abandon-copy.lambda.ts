@@ -7,6 +7,7 @@ import { eventSender } from "../shared/events.ts";
 import { JobsStore } from "../shared/jobs.store.ts";
 import { makeHandler } from "../shared/make-handler.ts";
 import { abandonCopy } from "./abandon-copy.ts";
+import { announceFailure } from "./announce-failure.ts";
 import { abandonCopyEnvironment } from "./config.ts";
 import { CopiesStore } from "./copies.store.ts";
 import { targets } from "./targets/index.ts";
@@ -22,13 +23,14 @@ export const handler = makeHandler({
     const environment = readEnvironment(abandonCopyEnvironment);
     const documents = documentClient();
     return {
+      limitBytes: environment.MONTHLY_EGRESS_LIMIT_BYTES,
       target: targets.s3.open(environment.BACKUPS_BUCKET),
       copies: new CopiesStore(documents, environment.COPIES_TABLE),
       jobs: new JobsStore(documents, environment.JOBS_TABLE),
       events: eventSender(new EventBridgeClient(smallCalls), environment.EVENT_BUS_NAME, "causeway.replication"),
     };
   },
-  run: async ({ runId, ...input }, { target, copies, jobs, events }) => {
+  run: async ({ runId, ...input }, { limitBytes, target, copies, jobs, events }) => {
     const reason = await abandonCopy(input, {
       target,
       read: (copyId) => copies.read(copyId),
@@ -39,10 +41,11 @@ export const handler = makeHandler({
     const finishedAt = new Date().toISOString();
     const sentence = `${reason.error}: ${reason.cause}`;
     await jobs.updateUnit(runId, input.copyId, { phase: "failed", outcome: "failed", reason: sentence, finishedAt });
-    const [, instanceId = "", backupId = ""] = input.copyId.split(":");
-    await events.send("BackupCopyFailed", [
-      { runId, copyId: input.copyId, instanceId, backupId, error: reason.error, cause: reason.cause },
-    ]);
+    await announceFailure({ runId, copyId: input.copyId, ...reason }, limitBytes, {
+      events,
+      egressBytes: (month) => copies.egressBytes(month),
+      now: () => Date.now(),
+    });
     return reason;
   },
 });

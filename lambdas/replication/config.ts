@@ -81,7 +81,13 @@ export const recordReceiptEnvironment = z.object({
   SIGNING_KEY_ID: name,
 });
 
-export const abandonCopyEnvironment = z.object({ ...copies, ...jobs, ...backups, ...bus });
+export const abandonCopyEnvironment = z.object({
+  ...copies,
+  ...jobs,
+  ...backups,
+  ...bus,
+  MONTHLY_EGRESS_LIMIT_BYTES: bytes,
+});
 
 export const summariseRunEnvironment = z.object({ ...jobs, ...bus });
 

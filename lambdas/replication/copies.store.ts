@@ -234,6 +234,15 @@ export class CopiesStore {
     }
   }
 
+  /** What was counted against a month (`2026-11`) so far, in bytes. */
+  async egressBytes(month: string): Promise<number> {
+    const answer = await this.#client.send(
+      new GetCommand({ TableName: this.#table, Key: { copyId: `egress#${month}` }, ConsistentRead: true }),
+    );
+    const counted: unknown = answer.Item?.egressBytes;
+    return typeof counted === "number" ? counted : 0;
+  }
+
   /** Keeps a fresh link unless another worker was quicker; either way the stored one is newer than `expiredVersion`. */
   async keepLink(copyId: string, executionArn: string, link: SourceLink): Promise<void> {
     await this.#conditionally(copyId, "SET #link = :link", "#claim.#executionArn = :me AND #link.#version < :version", {

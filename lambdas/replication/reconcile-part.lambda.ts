@@ -9,6 +9,7 @@ import { documentClient, smallCalls } from "../shared/aws-clients.ts";
 import { namedError } from "../shared/aws-errors.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { eventSender } from "../shared/events.ts";
+import { gatherEvents } from "../shared/gather-events.ts";
 import { JobsStore } from "../shared/jobs.store.ts";
 import { log } from "../shared/log.ts";
 import { makeHandler } from "../shared/make-handler.ts";
@@ -41,7 +42,9 @@ export const handler = makeHandler({
       receipts: new ReceiptsStore(s3, environment.BACKUPS_BUCKET),
       signingKey: new SigningKeyStore(new KMSClient(smallCalls), environment.SIGNING_KEY_ID),
       runs: new MirrorRunsStore(new SFNClient(smallCalls), environment.MIRROR_STATE_MACHINE_ARN),
-      events: eventSender(new EventBridgeClient(smallCalls), environment.EVENT_BUS_NAME, "causeway.replication"),
+      events: gatherEvents(
+        eventSender(new EventBridgeClient(smallCalls), environment.EVENT_BUS_NAME, "causeway.replication"),
+      ),
       source: sources.s3(),
       target: openOss(environment),
       contents: openOssContents(environment),

@@ -51,6 +51,9 @@ export const handler = makeHandler({
     await events.send("BackupReplicated", [
       { runId, copyId, instanceId, backupId, bucket, key, bytes, proof, receiptKey },
     ]);
+    if (outcome === "copied-unverified") {
+      await events.send("BackupUnverified", [{ runId, copyId, instanceId, backupId, key, receiptKey }]);
+    }
     return { copyId, outcome, bytes, proof, key, receiptKey };
   },
 });

@@ -24,10 +24,9 @@ export const handler = makeHandler({
     };
   },
   run: async ({ runId, failure }, { jobs, events }) => {
-    const at = new Date().toISOString();
     const summary = summariseExports(runId, await jobs.units(runId), failure);
     const { state, sentence, counts } = summary;
-    await jobs.updateJob(runId, { state, phase: "finished", sentence, counts, heartbeatAt: at, finishedAt: at });
+    await jobs.finishJob(runId, "snapshot-export", { state, sentence, counts, finishedAt: new Date().toISOString() });
     await events.send("ReplicationRunFinished", [{ runId, state, sentence, counts }]);
     publishCounts({
       SnapshotsExported: counts.exported ?? 0,

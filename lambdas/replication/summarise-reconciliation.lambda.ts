@@ -24,10 +24,14 @@ export const handler = makeHandler({
     };
   },
   run: async ({ runId, failure }, { jobs, events }) => {
-    const at = new Date().toISOString();
     const summary = summariseReconciliation(runId, await jobs.units(runId), failure);
     const { state, sentence, counts } = summary;
-    await jobs.updateJob(runId, { state, phase: "finished", sentence, counts, heartbeatAt: at, finishedAt: at });
+    await jobs.finishJob(runId, "mirror-reconciliation", {
+      state,
+      sentence,
+      counts,
+      finishedAt: new Date().toISOString(),
+    });
     await events.send("MirrorReconciled", [{ runId, state, sentence, counts }]);
     publishCounts({
       MirrorObjectsCompared: counts.compared ?? 0,

@@ -24,10 +24,9 @@ export const handler = makeHandler({
     };
   },
   run: async ({ runId, failure }, { jobs, events }) => {
-    const at = new Date().toISOString();
     const summary = summariseRun(runId, await jobs.units(runId), failure);
     const { state, sentence, counts } = summary;
-    await jobs.updateJob(runId, { state, phase: "finished", sentence, counts, heartbeatAt: at, finishedAt: at });
+    await jobs.finishJob(runId, "replication-run", { state, sentence, counts, finishedAt: new Date().toISOString() });
     await events.send("ReplicationRunFinished", [{ runId, state, sentence, counts }]);
     publishCounts({
       BackupsVerified: counts.verified ?? 0,

@@ -1,7 +1,11 @@
 // AWS's errors under Causeway's names, so that a state machine needs to know two instead of hundreds.
 import { CausewayError, messageOf } from "./errors.ts";
 
+/** Somebody else's write to the same item was under way: the SDK does not try again by itself. */
+const passingConflicts = new Set(["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]);
+
 interface SdkError extends Error {
+  readonly CancellationReasons?: readonly { readonly Code?: string }[];
   readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string };
   readonly $retryable?: { readonly throttling?: boolean };
   readonly code?: string;
@@ -33,7 +37,15 @@ export function isPassingAwsError(error: unknown): boolean {
   const { $metadata, $retryable, name } = error as SdkError;
   const status = $metadata?.httpStatusCode ?? 0;
   if (isPassingConnectionError(error)) return true;
+  if (name === "TransactionConflictException" || isPassingCancellation(error)) return true;
   return $retryable !== undefined || status >= 500 || status === 429 || throttlingNames.test(name);
+}
+
+/** A transaction that DynamoDB cancelled for nothing but what passes. */
+function isPassingCancellation({ name, CancellationReasons = [] }: SdkError): boolean {
+  if (name !== "TransactionCanceledException") return false;
+  const codes = CancellationReasons.map(({ Code = "None" }) => Code).filter((code) => code !== "None");
+  return codes.length > 0 && codes.every((code) => passingConflicts.has(code));
 }
 
 /** Whatever was thrown, as a CausewayError; those that are already stay as they are. */

@@ -145,7 +145,10 @@ function methodRefusals(routes: readonly Route[]): PlainRoute[] {
 function refuse(thrown: unknown, event: HttpEvent, context: InvocationContext): HttpAnswer {
   const failure = failureOf(thrown, requestIdOf(event, context));
   const error = namedError(thrown);
-  const fields = { error: error.name, requestId: failure.data.requestId, ...error.details };
+  // The id that the caller was told is the one to be found; AWS's own stands beside it.
+  const { requestId: awsRequestId, ...details } = error.details;
+  const { requestId } = failure.data;
+  const fields = { ...details, ...(awsRequestId !== undefined && { awsRequestId }), error: error.name, requestId };
   if (failure.status >= 500) log.error(error.message, fields);
   else log.info(error.message, fields);
   return failureAnswer(failure, failure.data.retryable ? { "Retry-After": retryAfterSeconds } : {});

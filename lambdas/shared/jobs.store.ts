@@ -1,15 +1,13 @@
 // The Jobs table: one partition per job, with items `job`, `unit#<unit>` and `progress#<unit>#<worker>`.
-import { TransactionCanceledException } from "@aws-sdk/client-dynamodb";
+import { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
 import {
   BatchWriteCommand,
   type DynamoDBDocumentClient,
   GetCommand,
   PutCommand,
   QueryCommand,
-  TransactWriteCommand,
   UpdateCommand,
 } from "@aws-sdk/lib-dynamodb";
-import type { AuditPut } from "./audit.store.ts";
 import { CausewayError, isErrorNamed } from "./errors.ts";
 import type { Job, JobKind, JobState, JobUnit, JobView, WorkerProgress } from "./jobs.ts";
 import { viewJob } from "./jobs.ts";
@@ -31,6 +29,9 @@ const listing = "job";
 const itemsLookedAtPerPage = 200;
 const mostPagesPerList = 10;
 
+/** A wish to cancel comes once, and goes with a redrive. */
+const mostPutRounds = 5;
+
 /** Where a page of the list ended. */
 export interface JobPosition {
   readonly jobId: string;
@@ -49,16 +50,8 @@ export interface JobsPage {
   readonly position: JobPosition | undefined;
 }
 
-/** What a job says that did not end by itself. */
-export type JobEnding = Pick<Job, "state" | "sentence" | "error"> & { readonly finishedAt: string };
-
-interface JobChange {
-  readonly Key: { readonly jobId: string; readonly item: "job" };
-  readonly UpdateExpression: string;
-  readonly ConditionExpression: string;
-  readonly ExpressionAttributeNames: Record<string, string>;
-  readonly ExpressionAttributeValues: Record<string, unknown>;
-}
+/** How the work itself says that it ended. */
+export type JobEnd = Pick<Job, "state" | "sentence" | "counts"> & { readonly finishedAt: string };
 
 export class JobsStore {
   readonly #client: DynamoDBDocumentClient;
@@ -69,9 +62,40 @@ export class JobsStore {
     this.#table = table;
   }
 
-  /** Creates the job or, when the same one starts again (a retry, a redrive), sets it running anew. */
+  /**
+   * Creates the job or, when the same one starts again (a retry, a redrive), sets it running anew. A wish to cancel it
+   * stays: it may have come before the work's first step, or while that was tried again.
+   */
   async putJob(job: Job): Promise<void> {
-    await this.#client.send(new PutCommand({ TableName: this.#table, Item: { ...job, item: "job", listing } }));
+    let wishedAt: string | undefined;
+    for (let round = 0; round < mostPutRounds; round += 1) {
+      const found = await this.#putUnlessWished(job, wishedAt);
+      if (found === "put") return;
+      wishedAt = found.wishedAt;
+    }
+    throw new CausewayError("AwsUnavailable", `Job ${job.jobId} changes faster than it can be put.`);
+  }
+
+  /** Answers with the wish that is there where it is another than `wishedAt`. */
+  async #putUnlessWished(job: Job, wishedAt: string | undefined): Promise<"put" | { wishedAt: string | undefined }> {
+    const isWished = wishedAt !== undefined;
+    try {
+      await this.#client.send(
+        new PutCommand({
+          TableName: this.#table,
+          Item: { ...job, ...(isWished && { cancelRequestedAt: wishedAt }), item: "job", listing },
+          ConditionExpression: isWished ? "#wish = :wish" : "attribute_not_exists(#wish)",
+          ExpressionAttributeNames: { "#wish": "cancelRequestedAt" },
+          ...(isWished && { ExpressionAttributeValues: { ":wish": wishedAt } }),
+          ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+        }),
+      );
+      return "put";
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      // The document client does not read what comes with an error.
+      return { wishedAt: error.Item?.cancelRequestedAt?.S };
+    }
   }
 
   /** Enters a job that was just asked for, unless the work itself was quicker. */
@@ -144,76 +168,13 @@ export class JobsStore {
     };
   }
 
-  /** Notes that somebody wants it to end, with its audit item. Throws `Conflict` where it has ended already. */
-  async requestCancel(jobId: string, at: string, audit: AuditPut): Promise<void> {
-    await this.#changeWithAudit(audit, `Job ${jobId} has ended already; there is nothing left to cancel.`, {
-      Key: { jobId, item: "job" },
-      UpdateExpression: "SET #cancelRequestedAt = if_not_exists(#cancelRequestedAt, :at)",
-      ConditionExpression: "#state IN (:queued, :running)",
-      ExpressionAttributeNames: { "#cancelRequestedAt": "cancelRequestedAt", "#state": "state" },
-      ExpressionAttributeValues: { ":at": at, ":queued": "queued", ":running": "running" },
-    });
-  }
-
-  /** Sets an ended job running again, with its audit item. Throws `Conflict` where it changed since `seen`. */
-  async reopen(jobId: string, seen: JobState, at: string, audit: AuditPut): Promise<void> {
-    await this.#changeWithAudit(audit, `Job ${jobId} changed while it was to be redriven; look again.`, {
-      Key: { jobId, item: "job" },
-      UpdateExpression:
-        "SET #state = :running, #phase = :phase, #heartbeatAt = :at REMOVE #finishedAt, #cancelRequestedAt, #error, #sentence",
-      ConditionExpression: "#state = :seen",
-      ExpressionAttributeNames: {
-        "#state": "state",
-        "#phase": "phase",
-        "#heartbeatAt": "heartbeatAt",
-        "#finishedAt": "finishedAt",
-        "#cancelRequestedAt": "cancelRequestedAt",
-        "#error": "error",
-        "#sentence": "sentence",
-      },
-      ExpressionAttributeValues: { ":running": "running", ":phase": "redriven", ":at": at, ":seen": seen },
-    });
-  }
-
-  /** False where the job is not there, or had ended already: what it said then stays. */
-  async closeUnlessFinished(jobId: string, executionArn: string, ending: JobEnding): Promise<boolean> {
-    const entries = Object.entries({ ...ending, phase: "finished", heartbeatAt: ending.finishedAt });
-    try {
-      await this.#client.send(
-        new UpdateCommand({
-          TableName: this.#table,
-          Key: { jobId, item: "job" },
-          UpdateExpression: `SET ${entries.map((_, index) => `#n${index} = :v${index}`).join(", ")}`,
-          ConditionExpression: "#state IN (:queued, :running) AND #executionArn = :executionArn",
-          ExpressionAttributeNames: {
-            "#state": "state",
-            "#executionArn": "executionArn",
-            ...Object.fromEntries(entries.map(([name], index) => [`#n${index}`, name])),
-          },
-          ExpressionAttributeValues: {
-            ":queued": "queued",
-            ":running": "running",
-            ":executionArn": executionArn,
-            ...Object.fromEntries(entries.map(([, value], index) => [`:v${index}`, value])),
-          },
-        }),
-      );
-      return true;
-    } catch (error) {
-      if (isErrorNamed(error, "ConditionalCheckFailedException")) return false;
-      throw error;
-    }
-  }
-
-  async #changeWithAudit(audit: AuditPut, conflict: string, update: JobChange): Promise<void> {
-    try {
-      await this.#client.send(
-        new TransactWriteCommand({ TransactItems: [{ Update: { TableName: this.#table, ...update } }, audit] }),
-      );
-    } catch (error) {
-      if (isConditionFailed(error)) throw new CausewayError("Conflict", conflict);
-      throw error;
-    }
+  /**
+   * Writes how the work itself says that it ended. A run that failed before its first step had put the job is entered
+   * with what is known: otherwise its summary would be an item that is no job.
+   */
+  async finishJob(jobId: string, kind: JobKind, end: JobEnd): Promise<void> {
+    const whereMissing = { kind, startedAt: end.finishedAt, listing };
+    await this.#update(jobId, "job", { ...end, phase: "finished", heartbeatAt: end.finishedAt }, whereMissing);
   }
 
   async updateJob(jobId: string, changes: Partial<Omit<Job, "jobId">>): Promise<void> {
@@ -279,23 +240,26 @@ export class JobsStore {
     return items.slice(0, most);
   }
 
-  async #update(jobId: string, item: string, changes: Readonly<Record<string, unknown>>): Promise<void> {
-    const entries = Object.entries(changes).filter(([, value]) => value !== undefined);
-    if (entries.length === 0) return;
+  /** `whereMissing`: set only where the item has no such attribute. */
+  async #update(
+    jobId: string,
+    item: string,
+    changes: Readonly<Record<string, unknown>>,
+    whereMissing: Readonly<Record<string, unknown>> = {},
+  ): Promise<void> {
+    const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+    if (given.length === 0) return;
+    const entries = [...given, ...Object.entries(whereMissing)];
+    const assignment = (index: number) =>
+      index < given.length ? `#n${index} = :v${index}` : `#n${index} = if_not_exists(#n${index}, :v${index})`;
     await this.#client.send(
       new UpdateCommand({
         TableName: this.#table,
         Key: { jobId, item },
-        UpdateExpression: `SET ${entries.map((_, index) => `#n${index} = :v${index}`).join(", ")}`,
+        UpdateExpression: `SET ${entries.map((_, index) => assignment(index)).join(", ")}`,
         ExpressionAttributeNames: Object.fromEntries(entries.map(([name], index) => [`#n${index}`, name])),
         ExpressionAttributeValues: Object.fromEntries(entries.map(([, value], index) => [`:v${index}`, value])),
       }),
     );
   }
-}
-
-/** A transaction may also be cancelled because another one was quicker: that passes. */
-function isConditionFailed(error: unknown): boolean {
-  if (!(error instanceof TransactionCanceledException)) return false;
-  return (error.CancellationReasons ?? []).some(({ Code }) => Code === "ConditionalCheckFailed");
 }

@@ -89,9 +89,11 @@ export function viewJob(
   progress: readonly WorkerProgress[],
   nowMilliseconds: number,
 ): JobView {
+  // Looked up, not searched: a job may have 30,000 units and 50,000 items of progress.
+  const byUnit = Map.groupBy(progress, ({ unitId }) => unitId);
   const views = units.map(({ counts: _, ...unit }): UnitView => {
     const finished = unit.finishedAt !== undefined;
-    const own = progress.filter((item) => item.unitId === unit.unitId);
+    const own = byUnit.get(unit.unitId) ?? [];
     const live = own.filter((item) => nowMilliseconds - Date.parse(item.at) < staleProgressMilliseconds);
     const copied = finished && !unfinishedOutcomes.has(unit.outcome ?? "");
     return {

@@ -2,7 +2,7 @@
 import { Duration, Stack } from "aws-cdk-lib";
 import { routes } from "../../lambdas/replication/routes.ts";
 import type { HttpRoom } from "../constructs/http-api.ts";
-import { namedArn, type ServiceFunction } from "../constructs/service-function.ts";
+import type { ServiceFunction } from "../constructs/service-function.ts";
 import type { Workflow } from "../constructs/workflow.ts";
 import { answeringOnce, auditing, onIndex } from "./console-permissions.ts";
 import { aliyunEnvironment, type ReplicationParts, secretPath } from "./replication-functions.ts";
@@ -110,7 +110,7 @@ function addAnswerReplication({ room, data }: ReplicationParts): ServiceFunction
 }
 
 function addStartReplication(
-  { scope, room, data }: ReplicationParts,
+  { room, data }: ReplicationParts,
   { copies, exports, reconciliation }: Startable,
 ): ServiceFunction {
   const workflows = [copies, exports, reconciliation].filter((workflow) => workflow !== undefined);
@@ -127,12 +127,6 @@ function addStartReplication(
     },
     permissions: [
       { actions: ["states:StartExecution"], resources: workflows.map(({ arn }) => arn) },
-      ...workflows.map(({ name }) => ({
-        // Whether an execution of a repeated request's name was begun by the same request.
-        actions: ["states:DescribeExecution"],
-        resources: [namedArn(scope, "states", `execution:${name}:*`)],
-        wildcardReason: "Executions are named by the requests that started them.",
-      })),
       onTable(data.jobs, "PutItem"),
       auditing(data.audit),
       answeringOnce(data.idempotency),

@@ -226,6 +226,7 @@ export function addAbandonCopy({ room, settings, data }: ReplicationParts): Serv
       JOBS_TABLE: data.jobs.tableName,
       BACKUPS_BUCKET: data.backups.bucketName,
       EVENT_BUS_NAME: data.bus.eventBusName,
+      MONTHLY_EGRESS_LIMIT_BYTES: String(settings.replication.monthlyEgressLimitBytes),
     },
     permissions: [
       onObjects(data.backups, copyKeys(settings), "GetObject", "AbortMultipartUpload"),

@@ -170,7 +170,6 @@ function addMirrorObjects(parts: MirrorParts, workflow: Workflow): ServiceFuncti
       },
       throughKey(data.key),
     ],
-    nodeOptions: ["--max-semi-space-size=1"],
     memoryMebibytes: oneProcessorMebibytes,
     timeout: objectsTimeout,
     failuresPerPeriod: 3,

@@ -142,7 +142,6 @@ function addReconcilePart({ parts, workflow }: Mirror): ServiceFunction {
       },
       throughKey(data.key),
     ],
-    nodeOptions: ["--max-semi-space-size=1"],
     memoryMebibytes: oneProcessorMebibytes,
     timeout: longestTimeout,
     failuresPerPeriod: failuresBeyondRetry,

@@ -47,6 +47,7 @@ export async function provokeFailure(on: Stage): Promise<Provoked> {
     const { view } = await followToEnd(on, executionArn);
     const [unit] = view.units;
     const isRefused = unit?.outcome === "failed" && unit.reason?.includes("ProofFailed") === true;
+    if (!screen.isTerminal) screen.say("");
     for (const line of resultTable(view, screen.columns)) screen.say(line);
     screen.say("");
     sayWrapped(

@@ -75,6 +75,7 @@ async function waitForMirror(
   const mostStill = wishes.isStormy ? mostStillInStormMilliseconds : mostStillMilliseconds;
   let last = { text: "", at: Date.now() };
   let printedAt = Date.now();
+  let hasPrinted = false;
   try {
     for (;;) {
       const objects = await stop.unlessStopped(read());
@@ -91,12 +92,14 @@ async function waitForMirror(
       screen.draw([clip(`  ${text}`, screen.columns)]);
       if (!screen.isTerminal && Date.now() - printedAt > lineMilliseconds) {
         printedAt = Date.now();
+        hasPrinted = true;
         screen.say(`  ${text}`);
       }
       await stop.unlessStopped(new Promise((resolve) => setTimeout(resolve, readMilliseconds)));
     }
   } finally {
     screen.clear();
+    if (hasPrinted) screen.say("");
   }
 }
 

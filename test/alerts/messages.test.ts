@@ -1,4 +1,6 @@
 // Alerts on the local cloud: from an event on the bus to a message in the group, and to the news that it is over.
+import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
+import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { details } from "../lambdas/alerts/sample-events.ts";
 import { AlertsRig } from "./alerts-rig.ts";
@@ -40,6 +42,30 @@ describe("a copy that failed", () => {
       "mail recovered sent",
       "wecom raised sent",
       "wecom recovered sent",
+    ]);
+  });
+});
+
+describe("an event that nobody understands", () => {
+  it("is kept for a person, and holds up no other", async () => {
+    const before = rig.group.length;
+    const bus = new EventBridgeClient(rig.cloud.clientConfig());
+    const entry = {
+      EventBusName: "causeway-local",
+      Source: "causeway.replication",
+      DetailType: "BackupCopyFailed",
+      Detail: "{}",
+    };
+    await bus.send(new PutEventsCommand({ Entries: [entry, { ...entry, DetailType: "NeverHeardOf" }] }));
+    await rig.emit("MirrorFailed", details.MirrorFailed);
+    await rig.settled();
+    expect(rig.group).toHaveLength(before + 1);
+    const QueueUrl = rig.cloud.output("UnreadEventsQueueUrl");
+    const queues = new SQSClient(rig.cloud.clientConfig());
+    const { Messages = [] } = await queues.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }));
+    expect(Messages.map(({ Body = "" }) => JSON.parse(Body)["detail-type"]).sort()).toEqual([
+      "BackupCopyFailed",
+      "NeverHeardOf",
     ]);
   });
 });

@@ -3,11 +3,14 @@ import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { seededContent } from "../../local/aliyun-rds/seeded-content.ts";
 import { ReplicationRig, testInstance } from "./replication-rig.ts";
+import { SeenEvents } from "./seen-events.ts";
 
 let rig: ReplicationRig;
+let seen: SeenEvents;
 
 beforeAll(async () => {
   rig = await ReplicationRig.start();
+  seen = new SeenEvents(rig.cloud);
 });
 
 afterAll(async () => {
@@ -73,6 +76,7 @@ describe("a run on the local cloud", () => {
     expect(run.job.state).toBe("succeeded-with-warnings");
     const { receipt } = await rig.expectCopied(backup, content);
     expect(receipt.proof).toMatchObject({ class: "length-and-etag", verified: false });
+    expect(await seen.named("BackupUnverified")).toMatchObject([{ backupId: backup.backupId }]);
   });
 
   it("is content with the file's own CRC header where the list has no checksum", async () => {

@@ -14,7 +14,6 @@ import {
   UpdateScheduleCommand,
 } from "@aws-sdk/client-scheduler";
 import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from "@aws-sdk/client-sfn";
-import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { DynamoDBDocumentClient, UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { expect } from "vitest";
 import type { ExportItem } from "../../lambdas/replication/exports/export-item.ts";
@@ -29,6 +28,7 @@ import { bootCloud, type LocalCloud } from "../../local/cloud.ts";
 import { Clock } from "../../local/rig/clock.ts";
 import { type FaultRule, Faults } from "../../local/rig/faults.ts";
 import { testAssembly } from "../test-assembly.ts";
+import { SeenEvents } from "./seen-events.ts";
 
 export interface ExportRigOptions {
   readonly faults?: readonly FaultRule[];
@@ -47,11 +47,6 @@ export interface ExportRun {
   readonly job: JobView;
 }
 
-interface SeenEvent {
-  readonly "detail-type": string;
-  readonly detail: Record<string, unknown>;
-}
-
 /** A run that takes longer hangs. */
 const longestRunMilliseconds = 120_000;
 const hourMilliseconds = 3_600_000;
@@ -67,8 +62,7 @@ export class ExportsRig {
   readonly jobs: JobsStore;
   readonly #documents: DynamoDBDocumentClient;
   readonly #kms: KMSClient;
-  readonly #sqs: SQSClient;
-  readonly #seen: SeenEvent[] = [];
+  readonly #seen: SeenEvents;
   readonly #folder: string;
   #databases = 0;
 
@@ -85,9 +79,8 @@ export class ExportsRig {
     this.#kms = new KMSClient(config);
     this.#documents = DynamoDBDocumentClient.from(new DynamoDBClient(config));
     this.exports = new ExportsStore(this.#documents, cloud.output("ExportsTableName"));
-    this.#sqs = new SQSClient(config);
     this.#quietenOthers();
-    this.#watchEvents();
+    this.#seen = new SeenEvents(this.cloud);
     this.jobs = new JobsStore(this.#documents, cloud.output("JobsTableName"));
   }
 
@@ -223,20 +216,8 @@ export class ExportsRig {
   }
 
   /** Details of the events of this name that the room has sent since boot, in no order. */
-  async events(name: EventName): Promise<Record<string, unknown>[]> {
-    await this.cloud.eventBridge.settled();
-    const queue = this.cloud.output("MissedRunsQueueUrl");
-    for (;;) {
-      const { Messages = [] } = await this.#sqs.send(
-        new ReceiveMessageCommand({ QueueUrl: queue, MaxNumberOfMessages: 10 }),
-      );
-      if (Messages.length === 0) break;
-      for (const { Body = "", ReceiptHandle } of Messages) {
-        this.#seen.push(JSON.parse(Body) as SeenEvent);
-        await this.#sqs.send(new DeleteMessageCommand({ QueueUrl: queue, ReceiptHandle }));
-      }
-    }
-    return this.#seen.filter((event) => event["detail-type"] === name).map(({ detail }) => detail);
+  events(name: EventName): Promise<Record<string, unknown>[]> {
+    return this.#seen.named(name);
   }
 
   /** What other rooms and workflows do of themselves only takes time here. */
@@ -248,25 +229,6 @@ export class ExportsRig {
       const eventPattern = { source: ["nobody"] };
       this.cloud.eventBridge.putRule({ name: physicalName, busName, state: "DISABLED", eventPattern, targets: [] });
     }
-  }
-
-  /** The queue of missed runs, in which nothing else arrives here, gets every event of the room. */
-  #watchEvents(): void {
-    const { arn = "" } = this.cloud.resource("MissedRuns/Queue");
-    this.cloud.iam.addResourcePolicy(arn, {
-      Statement: {
-        Effect: "Allow",
-        Action: "sqs:SendMessage",
-        Resource: arn,
-        Principal: { Service: "events.amazonaws.com" },
-      },
-    });
-    this.cloud.eventBridge.putRule({
-      name: "test-watch",
-      busName: this.cloud.output("EventBusName"),
-      eventPattern: { source: ["causeway.replication"] },
-      targets: [{ Id: "queue", Arn: arn }],
-    });
   }
 
   async close(): Promise<void> {

@@ -39,7 +39,7 @@ describe.each([
   ["MirrorBatch", 260_000],
   ["CompleteMirror", 260_000],
 ])("%s killed", (name, sizeBytes) => {
-  it("at any call: the object arrives whole", { timeout: 240_000 }, async () => {
+  it("at any call: the object arrives whole", { timeout: 600_000 }, async () => {
     const bytes = someBytes(sizeBytes, 11);
     expect(await mirrorKilled(name, 1, "before", bytes)).toBe(true);
     let kills = 0;
@@ -53,7 +53,7 @@ describe.each([
 });
 
 it("AbandonMirror killed at each call still leaves nothing unfinished, and keeps the reason", {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   const denied = { kind: "error", status: 403, code: "AccessDenied" } as const;
   let kills = 0;

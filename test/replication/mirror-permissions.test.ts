@@ -7,7 +7,8 @@ import { MirrorRig, someBytes } from "./mirror-rig.ts";
 /** Needed by what goes wrong, or asked for by AWS itself; other tests show most of them at work. */
 const onlyInTrouble = [
   /MirrorObjects.* states:DescribeExecution/,
-  /MirrorObjects.* sqs:(ChangeMessageVisibility|GetQueueUrl|GetQueueAttributes)/,
+  // Lambda itself reads the queue with them; the local cloud's own tests take them away.
+  /MirrorObjects.* sqs:/,
   /CompleteMirror.* sqs:SendMessage/,
   // For an object that is gone.
   /(PlanMirror|CompleteMirror).* s3:ListBucket/,
@@ -59,6 +60,8 @@ async function callOn(roleName: string): Promise<void> {
     await rig.putCopied(newKey(), someBytes(isSmall ? 500 : 260_000, 3));
     // What starts an execution is a grant of the function's, too.
     if (isSmall) await rig.put(newKey(), someBytes(260_000, 3));
+    // Nothing is there: S3 says so only to whoever may list.
+    if (isSmall) await rig.send({ sourceKey: newKey() });
     return;
   }
   const refusal = { kind: "error", status: 403, code: "AccessDenied" } as const;
@@ -68,7 +71,7 @@ async function callOn(roleName: string): Promise<void> {
 
 describe("the roles of the mirror", () => {
   it("hold no grant without a known use, deny nothing that the mirror asks for, and each is needed", {
-    timeout: 240_000,
+    timeout: 900_000,
   }, async () => {
     for (const bytes of [500, 260_000]) {
       const key = newKey();

@@ -7,14 +7,17 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { verifyReceipt } from "../../cli/verify-receipt.ts";
 import { seededContent } from "../../local/aliyun-rds/seeded-content.ts";
 import { ReplicationRig } from "./replication-rig.ts";
+import { SeenEvents } from "./seen-events.ts";
 
 const sizeBytes = 300_000;
 
 let rig: ReplicationRig;
+let seen: SeenEvents;
 const before = { ...process.env };
 
 beforeAll(async () => {
   rig = await ReplicationRig.start();
+  seen = new SeenEvents(rig.cloud);
   const { region, endpoint, credentials } = rig.cloud.clientConfig();
   process.env.AWS_REGION = region;
   process.env.AWS_ENDPOINT_URL = endpoint;
@@ -47,6 +50,9 @@ describe("a bit flipped", () => {
     rig.faults.clear();
     expect(run.status).toBe("FAILED");
     expect((await rig.copy(backup))?.lastError).toMatchObject({ error: "ProofFailed" });
+    const { instanceId, backupId } = backup;
+    expect(await seen.named("BackupProofFailed")).toMatchObject([{ instanceId, backupId, error: "ProofFailed" }]);
+    expect(await seen.named("BackupCopyFailed")).toEqual([]);
     await rig.expectNothingUnfinished();
     const next = await rig.run({ backupIds: [backup.backupId] });
     expect(next.status, next.cause).toBe("SUCCEEDED");

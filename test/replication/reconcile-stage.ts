@@ -10,7 +10,15 @@ import { expect } from "vitest";
 import type { ReportLine } from "../../lambdas/replication/reconcile/report-differences.ts";
 import type { ReconciliationSummary } from "../../lambdas/replication/reconcile/summarise-reconciliation.ts";
 import type { JobView } from "../../lambdas/shared/jobs.ts";
-import { MirrorRig, type MirrorRigOptions } from "./mirror-rig.ts";
+import { MirrorRig, type MirrorRigOptions, ossBucket, ramPolicy } from "./mirror-rig.ts";
+
+/** What the RAM user needs for the comparison besides what it mirrors with: the mirrored folders' lists, and no others. */
+const listing = {
+  Effect: "Allow",
+  Action: "oss:ListObjects",
+  Resource: `acs:oss:*:*:${ossBucket}`,
+  Condition: { StringLike: { "oss:Prefix": "iotdb-backup/*" } },
+} as const;
 
 export interface ReconcileRun {
   readonly runId: string;
@@ -31,7 +39,10 @@ export class ReconcileStage {
   }
 
   static async start(options: MirrorRigOptions = {}): Promise<ReconcileStage> {
-    return new ReconcileStage(await MirrorRig.start(options));
+    const rig = await MirrorRig.start(options);
+    const mirrors = ramPolicy.map((statement) => ({ ...statement, Action: [...statement.Action] }));
+    await rig.rotate(rig.cloud.oss.issueKey([...mirrors, listing]));
+    return new ReconcileStage(rig);
   }
 
   /** Puts it into S3 and waits until the mirror's queue has brought it to OSS. */

@@ -3,14 +3,17 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { seededContent } from "../../local/aliyun-rds/seeded-content.ts";
 import type { FaultRule } from "../../local/rig/faults.ts";
 import { ReplicationRig } from "./replication-rig.ts";
+import { SeenEvents } from "./seen-events.ts";
 
 const sizeBytes = 700_001;
 
 let rig: ReplicationRig;
+let seen: SeenEvents;
 let seed = 0;
 
 beforeAll(async () => {
   rig = await ReplicationRig.start();
+  seen = new SeenEvents(rig.cloud);
 });
 
 afterEach(() => {
@@ -198,6 +201,9 @@ describe("a copy is refused, and leaves nothing behind, when", () => {
     });
     await rig.run({ backupIds: [backup.backupId] });
     expect((await rig.copy(backup))?.lastError?.error).toBe("EgressLimitReached");
+    const [event] = await seen.named("EgressLimitReached");
+    expect(event).toMatchObject({ backupId: backup.backupId, limitBytes: 500 * 1000 ** 3 });
+    expect(event?.usedBytes).toBeGreaterThan(0);
     await rig.expectNothingUnfinished();
   });
 });

@@ -5,7 +5,7 @@ import { projectFolder, stateFolder } from "../../cli/project-folder.ts";
 import { describeFired, describeRule } from "../../local/start/describe-faults.ts";
 import { callersFolder, parseStartOptions } from "../../local/start/options.ts";
 import { SentenceError, sentenceOf } from "../../local/start/sentence-error.ts";
-import { storm } from "../../local/start/storm.ts";
+import { storm, stormBesides } from "../../local/start/storm.ts";
 import { runNode } from "../run-command.ts";
 
 describe("options", () => {
@@ -94,8 +94,13 @@ describe("faults in words", () => {
       { service: "s3", operation: "UploadPart", fromCall: 5, times: 3, effect: { kind: "throttle" } } as const,
     ];
     expect(describeRule(rule)).toBe("s3 UploadPart is throttled, 3 times from call 5 on");
-    for (let seed = 0; seed < 50; seed += 1)
-      for (const each of storm(seed)) expect(describeRule(each)).not.toContain("undefined");
+    for (let seed = 0; seed < 50; seed += 1) {
+      for (const each of [...storm(seed), ...stormBesides(seed)]) {
+        expect(describeRule(each)).not.toContain("undefined");
+      }
+      expect(stormBesides(seed)).toEqual(stormBesides(seed));
+      expect(stormBesides(seed).length).toBeGreaterThanOrEqual(1);
+    }
   });
 
   it("are counted when they struck", () => {

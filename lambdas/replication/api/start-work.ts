@@ -14,7 +14,7 @@ export interface Work {
 }
 
 export interface StartPorts {
-  /** Answers with the execution's ARN, also when it was begun before. Throws `IdempotencyKeyReused` where that had another input. */
+  /** Answers with the execution's ARN, also when it was begun before. */
   begin(execution: { stateMachineArn: string; name: string; input: string }): Promise<string>;
   /** Enters the job unless the workflow itself has done so. */
   enterJob(job: Job): Promise<void>;

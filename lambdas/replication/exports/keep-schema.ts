@@ -29,19 +29,26 @@ const mostBytes = 256 * 1024 ** 2;
 const mostOmitted = 100;
 const longestOmission = 300;
 
+/**
+ * Of the outcome as JSON. It travels twice through the workflow, whose payloads end at 262,144 bytes: one that is larger
+ * ends the export's execution where no Catch can take hold of it.
+ */
+const mostOutcomeBytes = 128 * 1024;
+
 /** Throws `SchemaNotKept`, `SecretMissing`. */
 export async function keepSchema(input: KeepSchemaInput, ports: KeepSchemaPorts): Promise<SchemaOutcome> {
   const { username, password, tls } = await ports.credentials();
   const { host, port, databases } = input.connection;
+  if (tls.mode === "off" && !isSameMachine(host)) {
+    throw new CausewayError(
+      "SchemaNotKept",
+      `The database's secret says "tls": "off", which is for a server on the same machine alone, and ${host} is another. Leave it out, or name the server's authority as "certificate".`,
+    );
+  }
   const reader = await ports.open({ host, port, username, password, tls });
   try {
     const names = databases.length > 0 ? databases : await reader.databases();
-    if (names.length > schemaLimits.mostDatabases) {
-      throw new CausewayError(
-        "SchemaNotKept",
-        `${host} has ${names.length} databases, more than ${schemaLimits.mostDatabases}; name those that matter in the stage's settings.`,
-      );
-    }
+    if (names.length > schemaLimits.mostDatabases) throw tooMany(host, names.length);
     const capturedAt = new Date(ports.now()).toISOString();
     const files: Extract<SchemaOutcome, { kept: true }>["files"] = [];
     let omissionsLeft = mostOmitted;
@@ -56,11 +63,23 @@ export async function keepSchema(input: KeepSchemaInput, ports: KeepSchemaPorts)
       );
       const written = await ports.write(key, pieces);
       files.push({ database, key, ...written, omitted });
+      if (Buffer.byteLength(JSON.stringify(files)) > mostOutcomeBytes) throw tooMany(host, names.length);
     }
     return { kept: true, kind: reader.kind, capturedAt, files };
   } finally {
     await reader.close();
   }
+}
+
+function tooMany(host: string, count: number): CausewayError {
+  return new CausewayError(
+    "SchemaNotKept",
+    `${host} has ${count} databases, more than one receipt can name (at most ${schemaLimits.mostDatabases}); name those that matter in the stage's settings.`,
+  );
+}
+
+function isSameMachine(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /** Beside the export's own folder: what RDS writes and what is written here never meet. */

@@ -17,7 +17,7 @@ export interface StartExportSettings {
 
 export interface StartExportPorts {
   readonly exports: Pick<ExportsStore, "read" | "claim" | "reserveAttempt" | "noteRunning" | "leaveWaiting" | "letGo">;
-  readonly tasks: Pick<ExportTasksStore, "ofSnapshot" | "underWay" | "start">;
+  readonly tasks: Pick<ExportTasksStore, "ofSnapshot" | "underWay" | "start" | "read">;
   isExecutionClosed(executionArn: string): Promise<boolean>;
   isCancelRequested(): Promise<boolean>;
   now(): number;
@@ -96,6 +96,9 @@ async function start(
   const prefix = exportPrefixOf(settings.keyPrefix, line.snapshot);
   const answer = await ports.tasks.start({ taskId, snapshotArn: line.snapshot.arn, prefix });
   if (answer === "no-place") return waitOrLeave(input, "RDS runs as many export tasks as it may", ports);
+  // Another stage that lists at the same minute asks for the same id: its task writes into its own bucket.
+  const isForeign = answer === "exists" && (await ports.tasks.read(taskId))?.bucket !== settings.bucket;
+  if (isForeign) return waitOrLeave(input, `another stage of Causeway was quicker with the task ${taskId}`, ports);
   return follow(input, settings, attempt, { taskId, startedAt: null, isNew: answer === "started" }, ports);
 }
 

@@ -51,7 +51,9 @@ class MemoryChannel {
       this.isHeld = true;
       return this.state;
     },
-    keepState: async (state) => void (this.state = state),
+    keepState: async (state) => {
+      this.state = state;
+    },
     letGo: async (state) => {
       this.isHeld = false;
       this.state = state;

@@ -55,7 +55,7 @@ describe("a message that may wait", () => {
     const time = fc
       .tuple(fc.nat(23), fc.nat(59))
       .map(([hour, minute]) => `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}`);
-    fc.assert(
+    void fc.assert(
       fc.property(
         fc.integer({ min: Date.UTC(2024, 0, 1), max: Date.UTC(2028, 0, 1) }),
         fc.constantFrom(...zones),

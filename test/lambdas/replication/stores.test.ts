@@ -286,6 +286,29 @@ describe("the jobs table", () => {
     expect(view?.units).toMatchObject([{ unitId: "unit-1", phase: "failed", reason: "a reason", outcome: "failed" }]);
   });
 
+  it("keeps a wish to cancel that came before the work's first step, or while that is tried again", async () => {
+    const jobId = "job-wished";
+    await jobs.enterJob({ ...job, jobId, state: "queued", phase: "asked for" });
+    await jobs.updateJob(jobId, { cancelRequestedAt: at });
+    await jobs.putJob({ ...job, jobId });
+    await jobs.putJob({ ...job, jobId, phase: "listing again" });
+    expect(await jobs.find(jobId)).toMatchObject({ state: "running", phase: "listing again", cancelRequestedAt: at });
+  });
+
+  it("has a whole job of a run that failed before it put one", async () => {
+    const end = { state: "failed", sentence: "It broke off.", counts: { failed: 0 }, finishedAt: at } as const;
+    await jobs.finishJob("job-early", "snapshot-export", end);
+    const entered = { jobId: "job-early", kind: "snapshot-export", startedAt: at, phase: "finished", listing: "job" };
+    expect(await jobs.find("job-early")).toMatchObject({ ...end, ...entered });
+    await jobs.putJob({ ...job, jobId: "job-usual", startedAt: "2026-11-20T00:00:00.000Z" });
+    await jobs.finishJob("job-usual", "snapshot-export", end);
+    expect(await jobs.find("job-usual")).toMatchObject({
+      ...end,
+      kind: "replication-run",
+      startedAt: "2026-11-20T00:00:00.000Z",
+    });
+  });
+
   it("takes more units than one batch holds, and gets those that DynamoDB kept back", async () => {
     const units = Array.from({ length: 60 }, (_, index) => ({
       unitId: `u${index}`,

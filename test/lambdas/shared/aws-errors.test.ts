@@ -1,5 +1,5 @@
 // Whatever was thrown gets a name that a workflow knows: passing trouble of AWS, a refusal, or something unexpected.
-import { DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
+import { DynamoDBClient, GetItemCommand, TransactionCanceledException } from "@aws-sdk/client-dynamodb";
 import { describe, expect, it } from "vitest";
 import { isPassingAwsError, isPassingConnectionError, namedError } from "../../../lambdas/shared/aws-errors.ts";
 import { CausewayError } from "../../../lambdas/shared/errors.ts";
@@ -27,6 +27,7 @@ describe("an error of AWS", () => {
     [400, "ProvisionedThroughputExceededException"],
     [400, "ThrottlingException"],
     [400, "RequestLimitExceeded"],
+    [400, "TransactionConflictException"],
     [429, "TooManyRequestsException"],
     [500, "InternalServerError"],
     [503, "ServiceUnavailable"],
@@ -55,6 +56,21 @@ describe("an error of AWS", () => {
       message: expect.stringContaining(`${type}: said AWS`),
       details: { awsError: type, requestId: "request-1" },
     });
+  });
+
+  it.each([
+    [["None", "TransactionConflict"], "AwsUnavailable"],
+    [["ThrottlingError", "None"], "AwsUnavailable"],
+    [["TransactionConflict", "ConditionalCheckFailed"], "AwsRefused"],
+    [["ValidationError"], "AwsRefused"],
+    [[], "AwsRefused"],
+  ])("a transaction cancelled for %j is %s", (codes, name) => {
+    const error = new TransactionCanceledException({
+      message: "cancelled",
+      $metadata: { httpStatusCode: 400 },
+      CancellationReasons: codes.map((Code) => ({ Code })),
+    });
+    expect(namedError(error).name).toBe(name);
   });
 
   it("keeps no signed link in its message", async () => {

@@ -41,6 +41,20 @@ describe("the view of a job", () => {
     expect(view).toMatchObject({ bytesDone: 200, bytesPerSecond: 0, secondsLeft: undefined });
   });
 
+  it("looks at each item of progress so often, whatever the number of units", () => {
+    let looks = 0;
+    const units = Array.from({ length: 500 }, (_, index) => unit(`u${index}`, 10));
+    const items = units.map(({ unitId }) => ({
+      ...progress(unitId, "1", 5),
+      get unitId() {
+        looks += 1;
+        return unitId;
+      },
+    }));
+    expect(viewJob(job, units, items, now).bytesDone).toBe(2500);
+    expect(looks).toBeLessThan(items.length * 5);
+  });
+
   it("never passes 100 percent, whatever was retried", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(5000), { maxLength: 20 }), fc.nat(5000), (done, total) => {

@@ -187,5 +187,9 @@ describe("the audit", () => {
     stage.tables.faults.clear();
     expect([answer.status, answer.envelope.data.name]).toEqual([503, "AwsUnavailable"]);
     expect(work).not.toHaveBeenCalled();
+    // The message tells the caller to look for this id in the log: AWS's own must not stand in its place.
+    expect(answer.envelope.message).toContain("a-11");
+    const failures = stage.output.lines().filter(({ error }) => error === "AwsUnavailable");
+    expect(failures.at(-1)).toMatchObject({ requestId: "a-11", awsRequestId: expect.any(String) });
   });
 });

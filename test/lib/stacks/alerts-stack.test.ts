@@ -1,12 +1,15 @@
 // The alerts stack: who may do what, whose silence is watched, and who is told when nobody can be told.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { Match, Template } from "aws-cdk-lib/assertions";
 import { describe, expect, it } from "vitest";
 import type * as z from "zod";
 import * as environments from "../../../lambdas/alerts/config.ts";
-import { eventNames } from "../../../lambdas/alerts/event-facts.ts";
+import { eventFacts, eventNames } from "../../../lambdas/alerts/event-facts.ts";
 import { routes } from "../../../lambdas/alerts/routes.ts";
 import { eventSchemas } from "../../../lambdas/shared/events.ts";
 import { parseStageSettings, SettingsError } from "../../../lib/config.ts";
+import { headingAnchor } from "../../../lib/constructs/failure-alarm.ts";
 import { actionsOf, statementsOf, withApp } from "./template.ts";
 
 const { alerts, others } = withApp("prod", (app) => {
@@ -196,6 +199,19 @@ describe("an alarm", () => {
       Statistic: "Maximum",
       Threshold: 1,
     });
+  });
+});
+
+describe("the runbook", () => {
+  it("has a heading for every alarm, and for whatever a message may link to", () => {
+    const runbook = readFileSync(resolve(import.meta.dirname, "../../../docs/runbook.md"), "utf8");
+    const anchors = [...runbook.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => headingAnchor(heading ?? ""));
+    const alarms = Object.values(alerts.findResources("AWS::CloudWatch::Alarm"));
+    const wanted = [
+      ...alarms.map(({ Properties }) => String(Properties.AlarmDescription).split("#")[1] ?? ""),
+      ...eventNames.map((name) => headingAnchor(eventFacts[name].runbook)),
+    ];
+    expect(wanted.filter((anchor) => !anchors.includes(anchor))).toEqual([]);
   });
 });
 

@@ -1,6 +1,7 @@
 // The robot's own answers, and addresses that must not be called.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openWecom } from "../../../../lambdas/alerts/channels/wecom.ts";
+import { redact } from "../../../../lambdas/shared/redact.ts";
 import { plainMessage } from "../sample-messages.ts";
 import { type HttpPlace, openPlace, robotSays, toolsFor } from "./channel-stages.ts";
 
@@ -53,6 +54,15 @@ describe("a WeCom robot", () => {
       });
     }
     expect(place.calls).toEqual([]);
+  });
+
+  it("has its key hidden in whatever text its address stands in, in logs and errors", () => {
+    const said = redact(
+      'POST "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=693a-secret" failed; then send%3Fkey%3D693a',
+    );
+    expect(said).toBe(
+      'POST "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=(hidden)" failed; then send%3Fkey%3D693a',
+    );
   });
 
   it("has its address read again once it was refused", async () => {

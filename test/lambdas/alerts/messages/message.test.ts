@@ -101,7 +101,7 @@ describe("a digest", () => {
 
   it("names as many as fit, says how many more there are, and leads to all of them", () => {
     const bytes = (text: string) => Buffer.byteLength(text);
-    fc.assert(
+    void fc.assert(
       fc.property(
         fc.integer({ min: 2, max: 400 }),
         fc.integer({ min: 600, max: 5_000 }),
@@ -129,7 +129,7 @@ describe("a digest", () => {
 
 describe("a text that is too long", () => {
   it("is cut to bytes, between characters, with its mark", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(
         fc.string({ unit: "grapheme", maxLength: 200 }),
         fc.nat(300),

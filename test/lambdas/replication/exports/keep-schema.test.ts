@@ -6,7 +6,7 @@ import { keepSchema } from "../../../../lambdas/replication/exports/keep-schema.
 import { exportableOf, exportIdOf } from "../../../../lambdas/replication/exports/snapshot.ts";
 import { summariseExports } from "../../../../lambdas/replication/exports/summarise-exports.ts";
 import { tellOfExport } from "../../../../lambdas/replication/exports/tell-of-export.ts";
-import type { OnOmitted, SchemaReader } from "../../../../lambdas/replication/schemas/schema.ts";
+import type { ConnectionTls, OnOmitted, SchemaReader } from "../../../../lambdas/replication/schemas/schema.ts";
 import { CausewayError } from "../../../../lambdas/shared/errors.ts";
 import type { JobUnit } from "../../../../lambdas/shared/jobs.ts";
 import { now, snapshot } from "./snapshot-facts.ts";
@@ -14,6 +14,7 @@ import { now, snapshot } from "./snapshot-facts.ts";
 function stage(
   read: (database: string, onOmitted: OnOmitted) => AsyncIterable<string>,
   databases: string[] = ["shop"],
+  { host = "h", tls = { mode: "rds" } }: { host?: string; tls?: ConnectionTls } = {},
 ) {
   const written = new Map<string, string>();
   let isOpen = false;
@@ -26,9 +27,9 @@ function stage(
     },
   };
   const kept = keepSchema(
-    { prefix: "mysql/rds-exports/orders", taskId: "t-a1", connection: { host: "h", port: 3306, databases } },
+    { prefix: "mysql/rds-exports/orders", taskId: "t-a1", connection: { host, port: 3306, databases } },
     {
-      credentials: async () => ({ username: "u", password: "p", tls: { mode: "rds" } }),
+      credentials: async () => ({ username: "u", password: "p", tls }),
       open: async () => {
         isOpen = true;
         return reader;
@@ -79,6 +80,29 @@ describe("keeping a schema", () => {
     const omitted = outcome.kept ? outcome.files[0]?.omitted : [];
     expect(omitted).toHaveLength(100);
     expect(omitted?.[0]).toHaveLength(300);
+  });
+
+  it("sends no password in the clear to another machine, whatever the secret says", async () => {
+    const tls = { mode: "off" } as const;
+    const far = stage((database) => pieces(database), ["shop"], { host: "orders.example.internal", tls });
+    await expect(far.kept).rejects.toMatchObject({
+      name: "SchemaNotKept",
+      message: expect.stringContaining("orders.example.internal"),
+    });
+    expect(far.written.size).toBe(0);
+    for (const host of ["127.0.0.1", "localhost", "::1"]) {
+      expect(await stage((database) => pieces(database), ["shop"], { host, tls }).kept).toMatchObject({ kept: true });
+    }
+  });
+
+  it("says no more than the workflow's payloads hold, with the cure", async () => {
+    const names = Array.from({ length: 400 }, (_, index) => `${"库".repeat(60)}${index}`);
+    const { kept, isOpen } = stage((database) => pieces(database), names);
+    await expect(kept).rejects.toMatchObject({
+      name: "SchemaNotKept",
+      message: expect.stringContaining("name those that matter"),
+    });
+    expect(isOpen()).toBe(false);
   });
 
   it("gives up, and closes the connection, when the server does, or when there is no end to it", async () => {

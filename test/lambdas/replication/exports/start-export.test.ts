@@ -42,6 +42,8 @@ interface World {
   tasks?: ExportTask[];
   underWay?: ExportTask[];
   answer?: "started" | "exists" | "no-place";
+  /** Of the task that is there already. */
+  bucket?: string;
   isClosed?: boolean;
   isCancelRequested?: boolean;
   isQuicker?: boolean;
@@ -69,6 +71,7 @@ function worldOf(world: World) {
     tasks: {
       ofSnapshot: async () => world.tasks ?? [],
       underWay: async () => world.underWay ?? [],
+      read: async (taskId: string) => task(1, "STARTING", { taskId, bucket: world.bucket ?? "backups" }),
       start: async (wish: { taskId: string; prefix: string }) => {
         done.push(["start", wish.taskId, wish.prefix]);
         return world.answer ?? ("started" as const);
@@ -140,6 +143,12 @@ describe("an attempt", () => {
     const { start, done } = worldOf({ item });
     await start();
     expect(startedOf(done)).toEqual([`${exportId}-a5`]);
+  });
+
+  it("that another stage began in the same moment is waited for, not followed: it writes into another bucket", async () => {
+    const { start, done } = worldOf({ answer: "exists", bucket: "other-stage" });
+    expect(await start()).toMatchObject({ outcome: "wait", reason: expect.stringContaining("another stage") });
+    expect(done.map(([name]) => name)).toEqual(["claim", "reserve", "start"]);
   });
 
   it("of another stage, with another bucket, is not ours: only its number is taken", async () => {
