@@ -51,7 +51,7 @@ export interface JobsPage {
 }
 
 /** How the work itself says that it ended. */
-export type JobEnd = Pick<Job, "state" | "sentence" | "counts"> & { readonly finishedAt: string };
+type JobEnd = Pick<Job, "state" | "sentence" | "counts"> & { readonly finishedAt: string };
 
 export class JobsStore {
   readonly #client: DynamoDBDocumentClient;

@@ -2,7 +2,8 @@
 // Together the ranges cover every key there can be, whatever comes into being while they are worked off.
 import { CausewayError } from "../../shared/errors.ts";
 import type { Mapping } from "../mirror/mappings.ts";
-import type { KeyRange, ListPage } from "./join-lists.ts";
+import type { SideLists } from "./contents.ts";
+import type { KeyRange } from "./join-lists.ts";
 import { compareKeys } from "./key-order.ts";
 
 /** Where a comparison looks on either side: what follows the prefix is the same in both. */
@@ -21,12 +22,6 @@ export interface PlanShardsPorts {
   isLarge(scope: ReconcileScope): Promise<boolean>;
   /** The folders right below it on either side, as prefixes of S3; the first some thousands where there are more. */
   folders(scope: ReconcileScope): Promise<string[]>;
-}
-
-/** One side's lists. */
-export interface SideLists {
-  page(prefix: string, after: string | null): Promise<ListPage>;
-  folders(prefix: string, mostPages: number): Promise<string[]>;
 }
 
 /** Of more folders than fit into these pages the rest is one range. */

@@ -2,9 +2,9 @@
 // Source: "ListObjectsV2 (GetBucketV2)" and "GetObject" in OSS's API reference.
 import type { AliyunCredentialsSource } from "../../shared/aliyun-credentials.ts";
 import { CausewayError, isErrorNamed } from "../../shared/errors.ts";
-import { createPartChecksums, type PartChecksums } from "../checksums/part-checksums.ts";
-import { type ByteRange, lengthOfRange } from "../plan-parts.ts";
-import type { ListPage } from "../reconcile/join-lists.ts";
+import { createPartChecksums } from "../checksums/part-checksums.ts";
+import { lengthOfRange } from "../plan-parts.ts";
+import type { OssContents } from "../reconcile/contents.ts";
 import { type OssEnvironment, ossOf } from "./open-oss.ts";
 import { type OssSettings, ossCaller } from "./oss-client.ts";
 
@@ -12,16 +12,6 @@ import { type OssSettings, ossCaller } from "./oss-client.ts";
 const mostListed = 1000;
 /** The transport takes answers of 8 MiB at most, and holds them. */
 export const ossSegmentBytes = 2 * 1024 * 1024;
-
-/** Errors as of a target. */
-export interface OssContents {
-  /** The first keys behind `after` that begin with `prefix`, as they are in OSS. */
-  page(prefix: string, after: string | null, most?: number): Promise<ListPage>;
-  /** Folders right below the prefix, as whole prefixes; of many the first `mostPages` pages. */
-  folders(prefix: string, mostPages: number): Promise<string[]>;
-  /** At most `ossSegmentBytes`. Throws `SourceChanged` when the object at the key is not the one with this ETag. */
-  sumRange(key: string, etag: string, range: ByteRange, signal: AbortSignal): Promise<PartChecksums>;
-}
 
 export function openOssContents(environment: OssEnvironment): OssContents {
   const [settings, credentials] = ossOf(environment);

@@ -1,15 +1,10 @@
 // How what is to be compared is cut: every key there can be lies in exactly one shard, and large folders in several.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { SideLists } from "../../../../lambdas/replication/reconcile/contents.ts";
 import type { ListPage } from "../../../../lambdas/replication/reconcile/join-lists.ts";
 import { compareKeys } from "../../../../lambdas/replication/reconcile/key-order.ts";
-import {
-  bothSides,
-  planShards,
-  type Shard,
-  type SideLists,
-  scopesOf,
-} from "../../../../lambdas/replication/reconcile/plan-shards.ts";
+import { bothSides, planShards, type Shard, scopesOf } from "../../../../lambdas/replication/reconcile/plan-shards.ts";
 import { listedKey, sortedByBytes } from "./listed-keys.ts";
 
 const mappings = [
