@@ -44,13 +44,15 @@ async function runCase(
   const measured = new Map<ContestantName, Measured[]>(names.map((name) => [name, []]));
   for (let run = 1; run <= runs; run += 1) {
     for (const name of names) {
+      const takenBefore = farEnds.cpuSeconds();
       const result = await runners[name](farEnds, mirrorCase, run);
+      const takenThere = farEnds.cpuSeconds() - takenBefore;
       await checkAndEmptyOss(farEnds, mirrorCase, firstCrc64);
       measured.get(name)?.push(result);
       const { seconds, cpuSeconds, peakRssMiB } = result;
       say(
         `${mirrorCase.name} run ${run} of ${runs}  ${name.padEnd(9)} ${seconds.toFixed(2)} s, ` +
-          `${cpuSeconds.toFixed(2)} s of processor, ${peakRssMiB.toFixed(0)} MiB`,
+          `${cpuSeconds.toFixed(2)} s of processor, ${peakRssMiB.toFixed(0)} MiB (far ends: ${takenThere.toFixed(2)} s of processor)`,
       );
     }
   }

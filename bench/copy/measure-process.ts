@@ -54,8 +54,8 @@ export function measureProcess(
   });
 }
 
-/** Nothing when the process is gone. */
-function readUsage(processId: number): Omit<Measured, "seconds"> | undefined {
+/** Of a process since its start. Nothing when it is gone. */
+export function readUsage(processId: number): Omit<Measured, "seconds"> | undefined {
   try {
     const stat = readFileSync(`/proc/${processId}/stat`, "utf8");
     // The second field is the program's name in brackets, and may hold spaces; utime and stime are the 14th and 15th.

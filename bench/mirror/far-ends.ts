@@ -13,6 +13,7 @@ import {
 import OSS from "ali-oss";
 import { crc64Xz } from "../../lambdas/replication/checksums/crc64.ts";
 import { seededContent } from "../../local/aliyun-rds/seeded-content.ts";
+import { readUsage } from "../copy/measure-process.ts";
 import type { MirrorCase } from "./cases.ts";
 import { type FarEnd, type FarEndAddress, ossBucket } from "./serve-far-ends.ts";
 
@@ -27,6 +28,8 @@ export interface FarEnds {
   readonly oss: FarEndAddress;
   /** Removed at the end. */
   readonly folder: string;
+  /** What both have taken since their start. */
+  cpuSeconds(): number;
   stop(): void;
 }
 
@@ -42,7 +45,8 @@ export async function startFarEnds(): Promise<FarEnds> {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
-    return { aws: await aws.address, oss: await oss.address, folder, stop };
+    const cpuSeconds = () => aws.cpuSeconds() + oss.cpuSeconds();
+    return { aws: await aws.address, oss: await oss.address, folder, cpuSeconds, stop };
   } catch (error) {
     stop();
     throw error;
@@ -69,7 +73,8 @@ function startFarEnd(farEnd: FarEnd) {
   // Whoever waits for the other one first must not leave this one unheard.
   address.catch(() => undefined);
   child.send(farEnd);
-  return { address, stop: () => child.kill() };
+  const cpuSeconds = () => readUsage(child.pid ?? 0)?.cpuSeconds ?? 0;
+  return { address, cpuSeconds, stop: () => child.kill() };
 }
 
 /** Puts the case's objects into S3; returns the CRC-64/XZ of the first. */

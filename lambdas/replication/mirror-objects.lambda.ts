@@ -12,6 +12,7 @@ import { gatherEvents } from "../shared/gather-events.ts";
 import { log } from "../shared/log.ts";
 import { makeHandler } from "../shared/make-handler.ts";
 import { mirrorObjectsEnvironment } from "./config.ts";
+import { ExecutionsStore } from "./executions.store.ts";
 import { handleMessages } from "./mirror/handle-messages.ts";
 import { openMirror } from "./mirror/open-mirror.ts";
 import { queueBatchSchema } from "./mirror/read-message.ts";
@@ -28,13 +29,13 @@ export const handler = makeHandler({
   input: queueBatchSchema,
   build: () => {
     const environment = readEnvironment(mirrorObjectsEnvironment);
-    const s3 = new S3Client(smallCalls);
+    const [s3, states] = [new S3Client(smallCalls), new SFNClient(smallCalls)];
     const key = openMirror(environment, {
       mirror: new MirrorStore(documentClient(), environment.MIRROR_TABLE),
       objects: new SourceObjectsStore(s3, environment.BACKUPS_BUCKET),
       receipts: new ReceiptsStore(s3, environment.BACKUPS_BUCKET),
       signingKey: new SigningKeyStore(new KMSClient(smallCalls), environment.SIGNING_KEY_ID),
-      runs: new MirrorRunsStore(new SFNClient(smallCalls), environment.MIRROR_STATE_MACHINE_ARN),
+      runs: new MirrorRunsStore(states, new ExecutionsStore(states), environment.MIRROR_STATE_MACHINE_ARN),
       events: gatherEvents(
         eventSender(new EventBridgeClient(smallCalls), environment.EVENT_BUS_NAME, "causeway.replication"),
       ),

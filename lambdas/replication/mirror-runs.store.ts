@@ -1,7 +1,7 @@
 // The executions of the workflow that mirrors large objects.
 import { type SFNClient, StartExecutionCommand } from "@aws-sdk/client-sfn";
 import { CausewayError, isErrorNamed } from "../shared/errors.ts";
-import { ExecutionsStore } from "./executions.store.ts";
+import type { ExecutionsStore } from "./executions.store.ts";
 import type { CurrentObject, MirrorItem, MirrorRun } from "./mirror/mirror-item.ts";
 import { mirrorRunNameOf } from "./mirror/mirror-run-name.ts";
 
@@ -10,12 +10,12 @@ const mostAttempts = 100;
 
 export class MirrorRunsStore {
   readonly #client: SFNClient;
-  readonly #executions: ExecutionsStore;
+  readonly #executions: Pick<ExecutionsStore, "isClosed">;
   readonly #stateMachineArn: string;
 
-  constructor(client: SFNClient, stateMachineArn: string) {
+  constructor(client: SFNClient, executions: Pick<ExecutionsStore, "isClosed">, stateMachineArn: string) {
     this.#client = client;
-    this.#executions = new ExecutionsStore(client);
+    this.#executions = executions;
     this.#stateMachineArn = stateMachineArn;
   }
 

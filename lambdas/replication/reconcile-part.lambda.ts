@@ -14,6 +14,7 @@ import { JobsStore } from "../shared/jobs.store.ts";
 import { log } from "../shared/log.ts";
 import { makeHandler } from "../shared/make-handler.ts";
 import { reconcilePartEnvironment } from "./config.ts";
+import { ExecutionsStore } from "./executions.store.ts";
 import { MirrorStore } from "./mirror.store.ts";
 import { MirrorRunsStore } from "./mirror-runs.store.ts";
 import { ReceiptsStore } from "./receipts.store.ts";
@@ -32,7 +33,7 @@ export const handler = makeHandler({
   build: () => {
     const environment = readEnvironment(reconcilePartEnvironment);
     const documents = documentClient();
-    const s3 = new S3Client(smallCalls);
+    const [s3, states] = [new S3Client(smallCalls), new SFNClient(smallCalls)];
     const jobs = new JobsStore(documents, environment.JOBS_TABLE);
     const lists = new SourceListsStore(s3, environment.BACKUPS_BUCKET);
     const work = new WorkStore(s3, environment.WORK_BUCKET);
@@ -41,7 +42,7 @@ export const handler = makeHandler({
       objects: new SourceObjectsStore(s3, environment.BACKUPS_BUCKET),
       receipts: new ReceiptsStore(s3, environment.BACKUPS_BUCKET),
       signingKey: new SigningKeyStore(new KMSClient(smallCalls), environment.SIGNING_KEY_ID),
-      runs: new MirrorRunsStore(new SFNClient(smallCalls), environment.MIRROR_STATE_MACHINE_ARN),
+      runs: new MirrorRunsStore(states, new ExecutionsStore(states), environment.MIRROR_STATE_MACHINE_ARN),
       events: gatherEvents(
         eventSender(new EventBridgeClient(smallCalls), environment.EVENT_BUS_NAME, "causeway.replication"),
       ),

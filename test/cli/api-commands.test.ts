@@ -87,12 +87,25 @@ describe("causeway, with --local", { timeout: 120_000 }, () => {
     const again = await causeway(["jobs", "show", items[0].jobId, ...local, "--wait"]);
     expect(again.code).toBe(1);
     const redriven = await causeway(["jobs", "redrive", items[0].jobId, ...local, "--wait"]);
-    expect(redriven.code).toBe(1);
+    expect([redriven.code, redriven.stderr]).toEqual([2, expect.stringContaining("Start the work anew")]);
     const none = await causeway(["jobs", "show", "nobody", ...local]);
     expect(none).toMatchObject({ code: 2, stdout: "", stderr: "causeway: There is no job nobody.\n" });
     const over = await causeway(["jobs", "cancel", items[0].jobId, ...local]);
     expect(over.code).toBe(2);
     expect(over.stderr).toMatch(/has ended already/);
+  });
+
+  it("cancels a job and goes on with it, and waits for either", async () => {
+    const backup = await rig.addBackup({
+      content: { seed: 99, sizeBytes: 4_000_000 },
+      bytesPerSecondPerConnection: 30_000,
+    });
+    const { jobId } = await json(["copies", "start", apiInstance, backup.backupId]);
+    while ((await json(["jobs", "show", jobId])).phase !== "copying");
+    const cancelled = await causeway(["jobs", "cancel", jobId, ...local, "--wait"]);
+    expect([cancelled.code, cancelled.stdout]).toEqual([0, expect.stringMatching(/state +cancelled/)]);
+    const redriven = await causeway(["jobs", "redrive", jobId, ...local, "--wait"]);
+    expect([redriven.code, redriven.stdout], redriven.stderr).toEqual([0, expect.stringMatching(/state +succeeded/)]);
   });
 
   it("starts nothing twice with the same key, and starts with the answer lost", async () => {

@@ -176,6 +176,14 @@ describe("causeway secrets set aliyun", () => {
     expect(await stored()).toEqual({ accessKeyId: id, accessKeySecret: `${secret}-new` });
   });
 
+  it("takes the mirror's pairs from variables of their own", async () => {
+    const environment = { ALIYUN_OSS_ACCESS_KEY_ID: id, ALIYUN_OSS_ACCESS_KEY_SECRET: secret };
+    expect(await causeway(["secrets", "set", "aliyun-oss", ...local], { environment })).toMatchObject({ code: 0 });
+    const client = new SecretsManagerClient(rig.cloud.clientConfig());
+    const answer = await client.send(new GetSecretValueCommand({ SecretId: "/local/replication/aliyun-oss" }));
+    expect(JSON.parse(answer.SecretString ?? "")).toEqual({ accessKeyId: id, accessKeySecret: secret });
+  });
+
   it("asks for it at a terminal, and shows neither the secret half nor the token", async () => {
     const words = `${process.execPath} --disable-warning=ExperimentalWarning cli/causeway.mjs secrets set aliyun ${local.join(" ")}`;
     const command = new Command("script", ["--quiet", "--return", "--command", words, "/dev/null"]);

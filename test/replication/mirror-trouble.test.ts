@@ -1,6 +1,6 @@
 // The mirror in trouble: events twice, late and out of order, versions that race, an OSS that fails, keys that expire, dead letters.
-import { StartMessageMoveTaskCommand } from "@aws-sdk/client-sqs";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { redriveMirror } from "../../cli/redrive-mirror.ts";
 import { MirrorRig, someBytes } from "./mirror-rig.ts";
 
 let rig: MirrorRig;
@@ -234,9 +234,14 @@ describe("what cannot be mirrored", () => {
     });
 
     rig.faults.clear();
-    const queue = rig.cloud.resource("Mirror/Objects/Queue");
-    const deadLetters = rig.cloud.resource("Mirror/Objects/DeadLetters/Queue");
-    await rig.sqs.send(new StartMessageMoveTaskCommand({ SourceArn: deadLetters.arn, DestinationArn: queue.arn }));
+    const { accessKeyId, secretAccessKey } = rig.cloud.operator;
+    vi.stubEnv("AWS_ENDPOINT_URL", rig.cloud.url);
+    vi.stubEnv("AWS_REGION", rig.cloud.region);
+    vi.stubEnv("AWS_ACCESS_KEY_ID", accessKeyId);
+    vi.stubEnv("AWS_SECRET_ACCESS_KEY", secretAccessKey);
+    expect(await redriveMirror("local", false)).toMatch(/^2 dead letters are on the way back/);
+    await expect(redriveMirror("local", true)).rejects.toThrowError(/no queue causeway-local-mirror-deletes/);
+    vi.unstubAllEnvs();
     await rig.mirrored(key, version);
     await rig.expectInOss(key, Buffer.from("later"));
   });

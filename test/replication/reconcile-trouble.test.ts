@@ -117,10 +117,10 @@ describe("the roles of the comparison", () => {
   const grants = () => stage.rig.cloud.iam.grants().filter(({ roleArn }) => ours.test(roleArn));
   const nameOf = (grant: GrantUse) => `${grant.roleArn.split("/").at(-1)} ${grant.action}`;
 
-  /** Everything that a run may have to do. */
-  async function runThrough(): Promise<void> {
+  /** Everything that a run may have to do; to start a workflow takes longest. */
+  async function runThrough(withLarge: boolean): Promise<void> {
     await disturb();
-    await stage.loseInOss(large);
+    if (withLarge) await stage.loseInOss(large);
     await stage.putInOss(`iotdb-backup/${prefix}foreign`, "x");
     await stage.run({ prefix }).catch(() => undefined);
   }
@@ -130,14 +130,15 @@ describe("the roles of the comparison", () => {
   });
 
   it("hold no grant without a known use, and lack none", async () => {
-    await runThrough();
+    await runThrough(true);
     const unused = grants().filter((grant) => grant.uses === 0);
     expect(unused.map(nameOf).filter((name) => !onlyInTrouble.some((pattern) => pattern.test(name)))).toEqual([]);
     expect(stage.rig.cloud.iam.calls.denied().filter(({ principalArn }) => ours.test(principalArn))).toEqual([]);
   });
 
   it("each used grant, taken away alone, ends in AccessDenied", { timeout: 240_000 }, async () => {
-    const used = grants().filter((grant) => grant.uses > 0);
+    // The schedule's own role works by itself, once the clock has come that far.
+    const used = grants().filter((grant) => grant.uses > 0 && !/ReconcileSchedule/.test(grant.roleArn));
     expect(used.length).toBeGreaterThan(20);
     for (const grant of used) {
       if (/ (kms|logs|xray):/.test(nameOf(grant)) && !/kms:Sign$/.test(nameOf(grant))) continue;
@@ -146,7 +147,7 @@ describe("the roles of the comparison", () => {
       await nobodyHolds();
       const giveBack = stage.rig.cloud.iam.withhold(grant);
       const deniedBefore = stage.rig.cloud.iam.calls.denied().length;
-      await runThrough();
+      await runThrough(grant.action === "states:StartExecution");
       giveBack();
       const denied = stage.rig.cloud.iam.calls.denied().slice(deniedBefore);
       expect(

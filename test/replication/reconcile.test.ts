@@ -81,6 +81,15 @@ describe("a comparison", () => {
     expect(stage.counted(await stage.run({ prefix }))).toEqual({ compared: 3, equal: 3 });
   });
 
+  it("adopts a copied backup by its copy's receipt: nothing is read, and the mirror's receipt is kept", async () => {
+    const { key, crc64 } = await stage.rig.copyBackup(50_000);
+    const receiptOf = () => stage.rig.item(key).then((item) => item?.mirrored?.receiptKey ?? undefined);
+    const receiptKey = await stage.rig.until("the mirror's receipt", receiptOf);
+    await stage.forget(key);
+    expect(stage.counted(await stage.run({ prefix: key }))).toEqual({ compared: 1, adopted: 1 });
+    expect((await stage.rig.item(key))?.mirrored).toMatchObject({ crc64, receiptKey, bytes: 50_000 });
+  });
+
   it("brings what never came to OSS, and leaves large objects to their workflow", async () => {
     const [small, large] = [someBytes(1000), someBytes(300_000, 9)];
     await stage.mirrored(`${prefix}small`, small);

@@ -11,9 +11,3 @@ export function targetKeyOf(sourceKey: string, mappings: readonly Mapping[]): st
   const mapping = mappings.find(({ from }) => sourceKey.startsWith(from));
   return mapping && mapping.to + sourceKey.slice(mapping.from.length);
 }
-
-/** The other way round, for what only OSS has. Undefined: no mapping leads there. */
-export function sourceKeyOf(targetKey: string, mappings: readonly Mapping[]): string | undefined {
-  const mapping = mappings.find(({ to }) => targetKey.startsWith(to));
-  return mapping && mapping.from + targetKey.slice(mapping.to.length);
-}

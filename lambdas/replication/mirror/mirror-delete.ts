@@ -1,7 +1,7 @@
 // Mirror delete: what S3 has lost, OSS loses too; only while S3 still has nothing there, and under the same lease as all writes.
 import { CausewayError } from "../../shared/errors.ts";
 import type { MirrorStore } from "../mirror.store.ts";
-import type { ObjectRemover } from "../targets/oss-deletes.ts";
+import type { ObjectRemover } from "../targets/target.ts";
 import { type Mapping, targetKeyOf } from "./mappings.ts";
 import { type CurrentObject, isMirrored, type MirrorItem, mirrorFailureOf } from "./mirror-item.ts";
 import { leaseMarginMilliseconds } from "./mirror-key.ts";

@@ -59,8 +59,12 @@ export function ossContents(settings: OssSettings, credentials: AliyunCredential
       const headers = { Range: `bytes=${range.first}-${range.last}`, "If-Match": etag };
       try {
         const { content, res } = await once((client) => client.get(key, { headers, ctx: { signal } }));
-        if (res.status !== 206 || content.length !== lengthOfRange(range)) {
-          throw new CausewayError("TargetUnavailable", `OSS answered ${res.status} with ${content.length} bytes.`);
+        const answered = res.headers["content-range"] ?? "";
+        if (!answered.startsWith(`bytes ${range.first}-${range.last}/`) || content.length !== lengthOfRange(range)) {
+          throw new CausewayError(
+            "TargetUnavailable",
+            `OSS answered ${res.status} with "${answered}" and ${content.length} bytes for ${range.first}-${range.last}.`,
+          );
         }
         const sums = createPartChecksums();
         sums.update(content);

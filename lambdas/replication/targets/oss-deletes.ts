@@ -2,11 +2,7 @@
 import type { AliyunCredentialsSource } from "../../shared/aliyun-credentials.ts";
 import { type OssEnvironment, ossOf } from "./open-oss.ts";
 import { type OssSettings, ossCaller } from "./oss-client.ts";
-
-export interface ObjectRemover {
-  /** Idempotent: an object that is gone is fine. Errors as of a target. */
-  delete(key: string): Promise<void>;
-}
+import type { ObjectRemover } from "./target.ts";
 
 export function ossRemover(settings: OssSettings, credentials: AliyunCredentialsSource): ObjectRemover {
   const { repeatedly } = ossCaller(settings, credentials);

@@ -108,3 +108,9 @@ export interface WholeObjectTarget extends MultipartTarget {
     options: { copyId: string; uploadMark: string; signal: AbortSignal },
   ): Promise<{ readonly etag: string; readonly checksum: string | null }>;
 }
+
+/** Apart from the targets: nothing that writes can delete. */
+export interface ObjectRemover {
+  /** Idempotent: an object that is gone is fine. Errors as of a target. */
+  delete(key: string): Promise<void>;
+}
