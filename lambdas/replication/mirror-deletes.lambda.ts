@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { documentClient, smallCalls } from "../shared/aws-clients.ts";
+import { namedError } from "../shared/aws-errors.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { log } from "../shared/log.ts";
 import { makeHandler } from "../shared/make-handler.ts";
@@ -46,6 +47,7 @@ export const handler = makeHandler({
         log.info("looked at a deleted key", { sourceKey, outcome });
       },
       delay: (message, seconds) => queue.delay(message.receiptHandle, seconds),
+      nameError: namedError,
       onProblem: (error, _message, sourceKey) => log.error(String(error), { sourceKey }),
       random: Math.random,
     });

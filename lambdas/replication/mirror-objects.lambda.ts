@@ -6,6 +6,7 @@ import { S3Client } from "@aws-sdk/client-s3";
 import { SFNClient } from "@aws-sdk/client-sfn";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { documentClient, smallCalls } from "../shared/aws-clients.ts";
+import { namedError } from "../shared/aws-errors.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { eventSender } from "../shared/events.ts";
 import { gatherEvents } from "../shared/gather-events.ts";
@@ -44,6 +45,7 @@ export const handler = makeHandler({
       newMark: randomUUID,
       now: Date.now,
       random: Math.random,
+      nameError: namedError,
       onOutcome: (outcome) => log.info("looked at a key", { ...outcome }),
       onLost: (error) => log.warn("the lease was not given back; it ends by itself", { error: String(error) }),
     });
@@ -58,6 +60,7 @@ export const handler = makeHandler({
       signal: time.signal,
       work: time.mirror,
       delay: (message, seconds) => queue.delay(message.receiptHandle, seconds),
+      nameError: namedError,
       onProblem: (error, message, sourceKey) =>
         log.error(String(error), { sourceKey, receives: message.attributes.ApproximateReceiveCount }),
       random: Math.random,

@@ -8,6 +8,8 @@ export const timeoutMilliseconds = 10_000;
 export const mostAnswerBytes = 16_384;
 
 const mostQuotedCharacters = 200;
+/** Shorter pieces of a path are words such as `hooks`. */
+const leastKeyLetters = 8;
 
 /** Throws `ChannelThrottled`, `ChannelUnavailable` or `ChannelRefused` for every status but 2xx. */
 export function checkStatus({ status, text, retryAfterSeconds }: GuardedAnswer, secrets: readonly string[]): void {
@@ -21,6 +23,20 @@ export function checkStatus({ status, text, retryAfterSeconds }: GuardedAnswer, 
     throw new CausewayError("ChannelRefused", `It answered HTTP ${status}, a redirect; redirects are not followed.`);
   }
   throw new CausewayError("ChannelRefused", said);
+}
+
+/**
+ * What of an address must not be quoted: the whole, its path, and the pieces in which a key may lie. Servers like to
+ * repeat the path alone ("Cannot POST /hooks/…").
+ */
+export function secretsOf(address: string): string[] {
+  const url = URL.parse(address);
+  if (url === null) return [address];
+  const segments = url.pathname.split("/").filter(({ length }) => length >= leastKeyLetters);
+  const path = url.pathname === "/" ? [] : [url.pathname];
+  return [address, url.href, `${url.pathname}${url.search}`, ...path, ...segments, ...url.searchParams.values()]
+    .filter((text) => text.length > 1)
+    .sort((left, right) => right.length - left.length);
 }
 
 /** One line of what somebody else wrote, without the secrets that it may repeat. */

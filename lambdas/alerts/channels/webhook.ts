@@ -4,7 +4,7 @@ import { CausewayError } from "../../shared/errors.ts";
 import { guardedRequest } from "../../shared/guarded-address.ts";
 import type { Message } from "../messages/message.ts";
 import type { Channel, ChannelSettings, ChannelTools } from "./channel.ts";
-import { checkStatus, mostAnswerBytes, quote, timeoutMilliseconds } from "./http-answer.ts";
+import { checkStatus, mostAnswerBytes, quote, secretsOf, timeoutMilliseconds } from "./http-answer.ts";
 
 /** Programs read it: more than a person would. A thousand deliveries are about 300 KB. */
 const pace = { messagesPerMinute: 60, alertsOneByOne: 20, mostAlertsPerMessage: 1_000 } as const;
@@ -22,6 +22,7 @@ export function openWebhook({ name }: ChannelSettings, tools: ChannelTools): Cha
           `The secret of the channel ${name} has no "secret" for the signature.`,
         );
       }
+      const secrets = [...secretsOf(url), secret];
       const body = JSON.stringify(bodyOf(message, tools.now()));
       try {
         const answer = await guardedRequest(
@@ -39,8 +40,8 @@ export function openWebhook({ name }: ChannelSettings, tools: ChannelTools): Cha
           },
           { allowLoopback: tools.allowLoopback },
         );
-        checkStatus(answer, [url, secret]);
-        return `HTTP ${answer.status}${answer.text === "" ? "" : `: ${quote(answer.text, [url, secret])}`}`;
+        checkStatus(answer, secrets);
+        return `HTTP ${answer.status}${answer.text === "" ? "" : `: ${quote(answer.text, secrets)}`}`;
       } catch (error) {
         tools.forgetAddress(name);
         throw error;

@@ -5,7 +5,7 @@ import { guardedRequest } from "../../shared/guarded-address.ts";
 import { cutToBytes } from "../messages/cut-text.ts";
 import type { Line, Message } from "../messages/message.ts";
 import type { Channel, ChannelAddress, ChannelSettings, ChannelTools } from "./channel.ts";
-import { checkStatus, mostAnswerBytes, quote, timeoutMilliseconds } from "./http-answer.ts";
+import { checkStatus, mostAnswerBytes, quote, secretsOf, timeoutMilliseconds } from "./http-answer.ts";
 
 /** Bytes of UTF-8 in `content`. */
 const mostBytes = { markdown: 4096, text: 2048 } as const;
@@ -52,7 +52,7 @@ async function post({ url }: ChannelAddress, body: object, allowLoopback: boolea
     },
     { allowLoopback },
   );
-  const secrets = [url, URL.parse(url)?.searchParams.get("key") ?? ""];
+  const secrets = secretsOf(url);
   checkStatus(answer, secrets);
   const { errcode, errmsg } = parseAnswer(answer.text);
   const said = `errcode ${errcode}: ${quote(errmsg, secrets)}`;

@@ -1,5 +1,5 @@
 // A batch of the queue's messages: each key once, some at a time; what is not done comes again, later each time.
-import { CausewayError } from "../../shared/errors.ts";
+import type { CausewayError } from "../../shared/errors.ts";
 import type { KeyWish } from "./mirror-key.ts";
 import { type Hint, type QueueMessage, readMessage } from "./read-message.ts";
 
@@ -13,7 +13,9 @@ export interface HandleMessagesPorts {
   work(wish: KeyWish): Promise<unknown>;
   /** A message that is not done with comes again after so many seconds. */
   delay(message: QueueMessage, seconds: number): Promise<void>;
-  onProblem(error: unknown, message: QueueMessage, sourceKey?: string): void;
+  /** AWS's errors by their names, which tell whether they pass. */
+  nameError(error: unknown): CausewayError;
+  onProblem(error: CausewayError, message: QueueMessage, sourceKey?: string): void;
   random(): number;
 }
 
@@ -36,7 +38,8 @@ export async function handleMessages(
   ports: HandleMessagesPorts,
 ): Promise<BatchAnswer> {
   const failed: string[] = [];
-  const giveBack = async (message: QueueMessage, error: unknown, sourceKey?: string) => {
+  const giveBack = async (message: QueueMessage, thrown: unknown, sourceKey?: string) => {
+    const error = ports.nameError(thrown);
     ports.onProblem(error, message, sourceKey);
     failed.push(message.messageId);
     const receives = message.attributes.ApproximateReceiveCount;
@@ -87,8 +90,8 @@ function wishOf({ sourceKey, hints, messages }: KeyMessages, mostReceives: numbe
 }
 
 /** What waiting does not mend goes to the dead letters without delay. */
-function delaySeconds(error: unknown, receives: number, share: number): number {
-  if (!(error instanceof CausewayError && error.retryable)) return 0;
+function delaySeconds({ retryable }: CausewayError, receives: number, share: number): number {
+  if (!retryable) return 0;
   const ceiling = Math.min(longestDelaySeconds, firstDelaySeconds * 2 ** (receives - 1));
   return Math.ceil(ceiling * (0.5 + share / 2));
 }

@@ -47,6 +47,8 @@ export interface MirrorKeyPorts extends CopySmallPorts, MirrorReceiptPorts {
   newHolder(): string;
   /** Until when this invocation can at most write, in milliseconds since 1970. */
   lastWriteAt(): number;
+  /** AWS's errors by their names, which tell whether they pass. */
+  nameError(error: unknown): CausewayError;
   /** The lease could not be given back: it ends by itself. */
   onLost(error: unknown): void;
 }
@@ -101,7 +103,8 @@ export async function mirrorKey(wish: KeyWish, ports: MirrorKeyPorts, signal: Ab
   const work = new KeyWork(held, wish.again ?? false, ports, signal);
   try {
     return await work.run();
-  } catch (error) {
+  } catch (thrown) {
+    const error = ports.nameError(thrown);
     await work.fail(error, wish.isLastAttempt);
     throw error;
   }
@@ -146,6 +149,9 @@ class KeyWork {
         await this.#put(current);
         continue;
       }
+      const { upload } = this.#item;
+      // Of a workflow that was stopped or ran out of time: settling forgets it, and OSS would keep its parts for ever.
+      if (upload !== undefined) await this.#ports.target.abort(upload);
       const mirrored = current === null ? this.#item.mirrored : await this.#withReceipt(current);
       const newer = await mirror.settle(this.#item, {
         wanted: this.#item.wanted,
@@ -223,10 +229,9 @@ class KeyWork {
   }
 
   /** Gives the lease back and keeps the reason. What goes wrong meanwhile must not hide it: the lease ends by itself. */
-  async fail(error: unknown, isLastAttempt: boolean): Promise<void> {
-    if (!(error instanceof Error)) return;
+  async fail(error: CausewayError, isLastAttempt: boolean): Promise<void> {
     const { now, mirror } = this.#ports;
-    const isFinal = isLastAttempt || !(error instanceof CausewayError && error.retryable);
+    const isFinal = isLastAttempt || !error.retryable;
     const before = this.#item.lastError;
     try {
       const told = isToldAlready(before, error, now());

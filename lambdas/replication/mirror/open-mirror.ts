@@ -34,6 +34,7 @@ export interface MirrorParts {
   newMark(): string;
   now(): number;
   random(): number;
+  nameError(error: unknown): CausewayError;
   onOutcome(outcome: MirrorOutcome): void;
   onLost(error: unknown): void;
 }
@@ -79,6 +80,7 @@ export function openMirror(environment: MirrorEnvironment, parts: MirrorParts): 
     newUploadMark: parts.newMark,
     now,
     random,
+    nameError: parts.nameError,
     onLost,
   };
   return {

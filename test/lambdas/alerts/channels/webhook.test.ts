@@ -52,6 +52,19 @@ describe("a webhook", () => {
     expect(second?.messageId).toBe(first?.messageId);
   });
 
+  it.each([404, 200])(
+    "keeps the key in its path out of the answer, where the receiver repeats only that: %s",
+    async (status) => {
+      const url = `${place.url}/hooks/T0123456/a-secret-path?token=hidden-token`;
+      place.next.push({ status, body: "Cannot POST /hooks/T0123456/a-secret-path (token hidden-token)" });
+      const said = await openWebhook({ name: "hook", type: "webhook" }, toolsFor({ url, secret }))
+        .send(plainMessage)
+        .catch((error: unknown) => String(error));
+      expect(said).toContain("Cannot POST");
+      expect(said).not.toMatch(/T0123456|a-secret-path|hidden-token/);
+    },
+  );
+
   it("is not called without a key for its signature", async () => {
     const channel = openWebhook({ name: "hook", type: "webhook" }, toolsFor({ url: place.url }));
     await expect(channel.send(plainMessage)).rejects.toMatchObject({ name: "SecretMissing" });

@@ -7,6 +7,7 @@ import {
   queueBatchSchema,
   readMessage,
 } from "../../../../lambdas/replication/mirror/read-message.ts";
+import { namedError } from "../../../../lambdas/shared/aws-errors.ts";
 import { CausewayError } from "../../../../lambdas/shared/errors.ts";
 
 const bucket = "backups";
@@ -46,6 +47,7 @@ async function handle(
       await work(wish).finally(() => (now -= 1));
     },
     delay: async ({ messageId }, seconds) => void delays.set(messageId, seconds),
+    nameError: namedError,
     onProblem: (error) => problems.push(error),
     random: () => 1,
   });
@@ -132,6 +134,10 @@ describe("a batch", () => {
       Promise.reject(new CausewayError("TargetRefused", "403")),
     );
     expect([...refused.delays.values()]).toEqual([0]);
+    const throttled = Object.assign(new Error("Please reduce your request rate."), { name: "SlowDown", $metadata: {} });
+    const aws = await handle([message(objectEvent("a"))], () => Promise.reject(throttled));
+    expect([...aws.delays.values()]).toEqual([15]);
+    expect(aws.problems).toMatchObject([{ name: "AwsUnavailable" }]);
   });
 
   it("knows the last attempt, when all of a key's messages are at theirs", async () => {

@@ -226,6 +226,42 @@ describe("the lease", () => {
 });
 
 describe("trouble", () => {
+  it("of AWS that passes is no news before the last attempt, and goes by its name", async () => {
+    const current = () =>
+      Promise.reject(Object.assign(new Error("Reduce your rate."), { name: "SlowDown", $metadata: {} }));
+    await expect(stage.mirror({ sourceKey }, { current })).rejects.toMatchObject({ name: "AwsUnavailable" });
+    expect(stage.failed).toEqual([]);
+    expect(await item()).toMatchObject({ lastError: { error: "AwsUnavailable", announced: false } });
+  });
+
+  it("of a workflow that was stopped leaves no parts in OSS, once something small is there instead", async () => {
+    const { versionId, etag } = stage.objects.put(sourceKey, Buffer.alloc(100_001));
+    const now = new Date(stage.now).toISOString();
+    const wish = { sourceKey, targetKey, holder: "stopped", since: now, now, expiresAt: now };
+    const held = await table.store.take(wish);
+    if (held === undefined) throw new Error("the lease was free");
+    const { uploadId } = await stage.oss.begin(targetKey, versionId ?? "", "mark");
+    await table.store.keepUpload(held, {
+      key: targetKey,
+      uploadId,
+      uploadMark: "mark",
+      sourceFacts: { sizeBytes: 100_001, etag, crc64: null },
+      replacesEtag: null,
+      plannedAt: now,
+      partCount: 1,
+      partBytes: 100_001,
+      rangesPerPart: 1,
+      sizeBytes: 100_001,
+      versionId,
+      crc64Nvme: null,
+    });
+    stage.now += 1000;
+    stage.objects.put(sourceKey, Buffer.from("small"));
+    expect(await stage.mirror({ sourceKey })).toMatchObject({ outcome: "mirrored" });
+    expect(stage.oss.uploads.size).toBe(0);
+    expect(await item()).not.toHaveProperty("upload");
+  });
+
   it("that passes is tried again at once, a few times", async () => {
     stage.objects.put(sourceKey, Buffer.from("x"));
     let times = 0;

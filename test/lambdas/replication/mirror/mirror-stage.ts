@@ -7,6 +7,7 @@ import {
   mirrorKey,
 } from "../../../../lambdas/replication/mirror/mirror-key.ts";
 import type { MirrorStore } from "../../../../lambdas/replication/mirror.store.ts";
+import { namedError } from "../../../../lambdas/shared/aws-errors.ts";
 import type { EventDetail } from "../../../../lambdas/shared/events.ts";
 import { MemoryObjects, sourceBucket } from "./memory-objects.ts";
 import { MemoryOss } from "./memory-oss.ts";
@@ -63,6 +64,7 @@ export class MirrorStage {
       lastWriteAt: () => endsAt,
       now: () => this.now,
       random: () => 0,
+      nameError: namedError,
       onLost: (error) => this.lost.push(error),
       ...changes,
     };
