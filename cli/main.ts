@@ -67,7 +67,7 @@ stageOptions(secrets.command("set"))
   });
 
 stageOptions(program.command("verify"))
-  .argument("<receipt>", "a receipt: a file, or s3://bucket/receipts/…/copy.json")
+  .argument("<receipt>", "a receipt: a file, or s3://bucket/receipts/…/copy.json or …/mirror-oss.json")
   .option("--read-data", "read every byte of the copy (and of the source while it is offered) and sum it anew", false)
   .option("--json", "print the result as JSON", false)
   .description(

@@ -32,7 +32,7 @@ export const runners: Readonly<
     // Longer than a command line may be.
     const workFile = join(farEnds.folder, "work.json");
     writeFileSync(workFile, JSON.stringify(work));
-    return measureProcess(process.execPath, [...(process.env.CAUSEWAY_BENCH_PROF ? ["--cpu-prof", "--cpu-prof-dir=/tmp/rc-prof"] : []), program, workFile], environment, mostSecondsPerRun);
+    return measureProcess(process.execPath, [program, workFile], environment, mostSecondsPerRun);
   },
 
   rclone({ aws, oss }, { name }) {

@@ -47,14 +47,11 @@ export async function deliverChannel(ports: DeliverPorts): Promise<number> {
     while (ports.hasTime()) {
       const now = ports.now();
       if (state.pausedUntil > now) break;
-      const due = (await ports.pending(now))
-        .filter(
-          ({ nextTryAt, attempts }) =>
-            // Once the channel took a message, those that failed before need not sit out their pauses.
-            Date.parse(nextTryAt ?? "") <= now || (works && attempts > 0),
-        )
-        // A message that the channel chokes on must not stand in front of those that it would take.
-        .sort((left, right) => left.attempts - right.attempts);
+      const due = (await ports.pending(now)).filter(
+        ({ nextTryAt, attempts }) =>
+          // Once the channel took a message, those that failed before need not sit out their pauses.
+          Date.parse(nextTryAt ?? "") <= now || (works && attempts > 0),
+      );
       const { groups, isBurst } = planMessages(due, state.sentAt, ports.channel.pace, now);
       if (groups.length === 0) break;
       for (const group of groups) {

@@ -1,7 +1,7 @@
 // The stores, as a channel's deliveries use them: leases by the time that is left, messages by the stage's settings.
 
 import type { ChannelStatesStore } from "./channel-states.store.ts";
-import type { Channel } from "./channels/channel.ts";
+import type { Channel, ChannelSettings } from "./channels/channel.ts";
 import type { DeliverPorts } from "./deliver-channel.ts";
 import type { DeliveriesStore } from "./deliveries.store.ts";
 import { findUndelivered } from "./find-undelivered.ts";
@@ -27,7 +27,10 @@ export interface DeliverParts {
   readonly deliveries: DeliveriesStore;
   readonly states: ChannelStatesStore;
   readonly queues: QueuesStore;
-  readonly environment: MessageEnvironment & { readonly UNDELIVERED_QUEUE_URL: string };
+  readonly environment: MessageEnvironment & {
+    readonly UNDELIVERED_QUEUE_URL: string;
+    readonly CHANNELS: readonly Pick<ChannelSettings, "name" | "type">[];
+  };
   readonly channel: Channel;
   readonly channelName: string;
   readonly holder: string;
@@ -61,6 +64,7 @@ export function deliverPorts(parts: DeliverParts): DeliverPorts {
       const alerts = await findUndelivered(lost, {
         readAlerts: (ids) => deliveries.readAlerts(ids),
         readRecords: (records) => deliveries.readRecords(records),
+        reaches: (name) => environment.CHANNELS.some((each) => each.name === name && each.type !== "console"),
       });
       if (alerts.length > 0) await queues.keepUndelivered(environment.UNDELIVERED_QUEUE_URL, alerts);
     },

@@ -5,9 +5,6 @@ import type { Delivery } from "./alert.ts";
 /** Between attempts that a channel did not answer well, in seconds. After the last one it is given up: an hour in all. */
 export const pausesSeconds = [30, 60, 120, 240, 480, 960, 1_800] as const;
 
-/** A channel that is down is tried with what is new at least so often. */
-const longestChannelPauseSeconds = 120;
-
 /** WeCom counts by the minute; a second more, for clocks differ. */
 export const throttlePauseSeconds = 61;
 
@@ -51,11 +48,9 @@ export function markFailed(deliveries: readonly Delivery[], error: CausewayError
     if (pauseSeconds === undefined) return finish(delivery, "given-up", error, now);
     return { ...attempted(delivery, error, now), nextTryAt: new Date(now + pauseSeconds * 1000).toISOString() };
   });
-  // What comes new meanwhile waits with the one that will be tried first: the channel is down for all of them. But not
-  // for long: perhaps it is this one message that the channel does not take.
+  // What comes new meanwhile waits with the one that will be tried first: the channel is down for all of them.
   const next = tried.flatMap(({ nextTryAt }) => (nextTryAt === null ? [] : [Date.parse(nextTryAt)]));
-  const pausedUntil = Math.min(...next, now + longestChannelPauseSeconds * 1000);
-  return { deliveries: tried, pausedUntil: next.length === 0 ? undefined : pausedUntil };
+  return { deliveries: tried, pausedUntil: next.length === 0 ? undefined : Math.min(...next) };
 }
 
 function afterThrottle(deliveries: readonly Delivery[], error: CausewayError, now: number): Attempted {

@@ -16,6 +16,8 @@ export interface UndeliveredPorts {
   readonly readAlerts: (alertIds: readonly string[]) => Promise<ReadonlyMap<string, Alert>>;
   /** As they are now: a read that sees every write before it. */
   readonly readRecords: (deliveries: readonly Pick<Delivery, "deliveryId">[]) => Promise<readonly Delivery[]>;
+  /** Whether what the channel takes reaches somebody: it is one of the stage's, and more than a line in the log. */
+  readonly reaches: (channel: string) => boolean;
 }
 
 /** Bounds what is held at a time: so many alerts with twenty channels each are two thousand records. */
@@ -36,7 +38,11 @@ export async function findUndelivered(lost: readonly Delivery[], ports: Undelive
     const byAlert = Map.groupBy(records, ({ alertId }) => alertId);
     for (const alert of alerts) {
       const deliveries = byAlert.get(alert.alertId) ?? [];
-      if (deliveries.every(({ state }) => state === "failed" || state === "given-up"))
+      // The log takes everything, and a channel that the stage has no more takes nothing: neither tells anybody. Where
+      // there is only the log, the log is what was wanted.
+      const telling = deliveries.filter(({ channel }) => ports.reaches(channel));
+      const asked = telling.length > 0 ? telling : deliveries;
+      if (asked.every(({ state }) => state === "failed" || state === "given-up"))
         found.push(describe(alert, deliveries));
     }
   }

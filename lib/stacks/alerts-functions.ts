@@ -181,15 +181,27 @@ function sendingMessages({ scope, settings }: AlertsParts): Permission[] {
   const senders = channels.flatMap((channel) => (channel.type === "email" ? [channel.from] : []));
   const secrets = withSecrets.map(({ name }) => readingSecret(scope, `/${settings.stage}/alerts/${name}`));
   if (senders.length === 0) return secrets;
-  // SES knows a sender by its address or by its whole domain, whichever was verified.
-  const identities = new Set(senders.flatMap((address) => [address, address.slice(address.indexOf("@") + 1)]));
+  const identities = new Set(senders.flatMap(identitiesOf));
   return [
     ...secrets,
     {
       actions: ["ses:SendEmail"],
       resources: [...identities].map((identity) => namedArn(scope, "ses", `identity/${identity}`)),
     },
+    {
+      // An identity may have a default configuration set, as SES's console makes one: SES then asks for the right on both.
+      actions: ["ses:SendEmail"],
+      resources: [namedArn(scope, "ses", "configuration-set/*")],
+      wildcardReason:
+        "Which configuration set an identity has is SES's setting; who may be the sender is not widened by it.",
+    },
   ];
+}
+
+/** SES knows a sender by its address, its domain, or a domain above that: whichever was verified. */
+export function identitiesOf(address: string): string[] {
+  const labels = address.slice(address.lastIndexOf("@") + 1).split(".");
+  return [address, ...labels.slice(0, -1).map((_, index) => labels.slice(index).join("."))];
 }
 
 type TableAction = "GetItem" | "BatchGetItem" | "Query" | "PutItem" | "UpdateItem" | "BatchWriteItem";

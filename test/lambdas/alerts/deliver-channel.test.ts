@@ -29,6 +29,8 @@ class MemoryChannel {
   /** Thrown at the next write of records: the function dies there. */
   diesAtRecords = false;
   otherChannel: Delivery["state"] | undefined;
+  /** False: it is the log, or the stage has it no more. */
+  otherReaches = true;
 
   readonly channel: Channel = {
     pace: { messagesPerMinute: 20, alertsOneByOne: 5, mostAlertsPerMessage: 1_000 },
@@ -78,6 +80,7 @@ class MemoryChannel {
       const found = await findUndelivered(lost, {
         readAlerts: async (ids) => new Map(ids.flatMap((id) => [[id, this.alerts.get(id) as Alert] as const])),
         readRecords: async (asked) => asked.flatMap(({ deliveryId }) => this.records.get(deliveryId) ?? []),
+        reaches: (name) => name === "channel" || this.otherReaches,
       });
       this.undelivered.push(...found.map(({ alertId }) => alertId));
     },
@@ -244,6 +247,19 @@ describe("a channel that is down", () => {
 });
 
 describe("a channel that refuses", () => {
+  it.each(["sent", "pending"] as const)(
+    "is the last one where the other is the log, or is the stage's no more: %s",
+    async (otherChannel) => {
+      const memory = new MemoryChannel();
+      memory.otherChannel = otherChannel;
+      memory.otherReaches = false;
+      memory.add(1);
+      memory.trouble = ["ChannelRefused"];
+      await memory.deliver();
+      expect(memory.undelivered).toEqual(["alert-0"]);
+    },
+  );
+
   it.each(["ChannelRefused", "AddressRefused", "ConfigurationInvalid"] as const)(
     "is not tried again: %s",
     async (name) => {

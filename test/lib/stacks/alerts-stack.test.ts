@@ -10,6 +10,7 @@ import { routes } from "../../../lambdas/alerts/routes.ts";
 import { eventSchemas } from "../../../lambdas/shared/events.ts";
 import { parseStageSettings, SettingsError } from "../../../lib/config.ts";
 import { headingAnchor } from "../../../lib/constructs/failure-alarm.ts";
+import { identitiesOf } from "../../../lib/stacks/alerts-functions.ts";
 import { actionsOf, statementsOf, withApp } from "./template.ts";
 
 const { alerts, others } = withApp("prod", (app) => {
@@ -86,12 +87,19 @@ describe("a function of alerts", () => {
           resources: ["arn:aws:secretsmanager:ap-southeast-1:222222222222:secret:/prod/alerts/wecom-*"],
         },
       ]);
-      expect(statements.find(({ actions }) => actions.includes("ses:SendEmail"))?.resources).toEqual([
+      const mailing = statements.filter(({ actions }) => actions.includes("ses:SendEmail"));
+      expect(mailing.flatMap(({ resources }) => resources).sort()).toEqual([
+        "arn:aws:ses:ap-southeast-1:222222222222:configuration-set/*",
         "arn:aws:ses:ap-southeast-1:222222222222:identity/causeway@example.com",
         "arn:aws:ses:ap-southeast-1:222222222222:identity/example.com",
       ]);
     }
     expect(functionIds.filter((id) => actionsOf(alerts, id).includes("ses:SendEmail"))).toEqual(readers);
+  });
+
+  it("may send as its sender however that one was verified: by address, domain, or a domain above", () => {
+    const identities = ["alerts@mail.example.com", "mail.example.com", "example.com"];
+    expect(identitiesOf("alerts@mail.example.com")).toEqual(identities);
   });
 
   it("may call loopback addresses in no stage but the laptop's", () => {
