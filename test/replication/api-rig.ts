@@ -36,12 +36,14 @@ export class ApiRig {
   readonly cloud: LocalCloud;
   readonly faults: Faults;
   readonly #folder: string;
+  readonly #firstBackupAt: number;
   #backups = 0;
 
   private constructor(cloud: LocalCloud, faults: Faults, folder: string) {
     this.cloud = cloud;
     this.faults = faults;
     this.#folder = folder;
+    this.#firstBackupAt = cloud.clock.now() - 3_600_000;
   }
 
   static async start({ assemblyDirectory = testAssembly, withSecrets = true } = {}): Promise<ApiRig> {
@@ -79,7 +81,8 @@ export class ApiRig {
     return this.cloud.aliyun.addBackup({
       instanceId: apiInstance,
       backupId: String(7_000_000 + this.#backups),
-      startedAt: this.cloud.clock.now() - 3_600_000 - this.#backups * 1000,
+      // A second apart each, for the stand-in names files by the second.
+      startedAt: this.#firstBackupAt - this.#backups * 1000,
       content: { seed: this.#backups, sizeBytes: 150_000 },
       ...backup,
     });

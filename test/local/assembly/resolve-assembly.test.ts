@@ -122,7 +122,6 @@ describe("resolving", () => {
     expect(resolveFixture().unknown).toEqual([
       "AWS::S3::Bucket (Papers): ObjectLockEnabled is ignored locally.",
       "AWS::Neptune::DBCluster (Shelf) is not built locally: nothing happens where it would act.",
-      "AWS::Lambda::Function (house-work/Note): VpcConfig is ignored locally.",
     ]);
   });
 
