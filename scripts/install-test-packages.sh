@@ -1,9 +1,10 @@
 #!/bin/sh
-# Installs the Debian packages that tests and benchmarks compare against: a MariaDB server to load a dump into, a PostgreSQL to read,
-# mbstream to unpack a physical backup, rclone to race with, openssl for a certificate. Does nothing when all of them are there.
+# Installs the Debian packages that tests and benchmarks need: a MariaDB server to load a dump into, a PostgreSQL to read,
+# mbstream to unpack a physical backup, Chromium to sign in with, rclone to race with, openssl for a certificate.
+# Does nothing when all of them are there.
 set -eu
 
-packages="mariadb-server mariadb-client mariadb-backup postgresql rclone openssl"
+packages="mariadb-server mariadb-client mariadb-backup postgresql chromium rclone openssl"
 
 missing=""
 for package in $packages; do
