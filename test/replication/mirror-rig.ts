@@ -155,20 +155,8 @@ export class MirrorRig {
   /** Its version's id. */
   async put(key: string, body: Buffer | string): Promise<string> {
     const Body = Buffer.from(body);
-    const answer = await this.#atOneTime(() =>
-      this.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body })),
-    );
+    const answer = await this.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body }));
     return answer.VersionId ?? "";
-  }
-
-  /** A signed request of the test's own: while it is under way the clock does not jump, or it would arrive too late. */
-  async #atOneTime<Answer>(request: () => Promise<Answer>): Promise<Answer> {
-    const hold = this.cloud.clock.hold();
-    try {
-      return await request();
-    } finally {
-      hold.release();
-    }
   }
 
   /** An object as the copy of a backup leaves it, with the copy's receipt; and its event. */
@@ -184,7 +172,7 @@ export class MirrorRig {
   }
 
   async delete(key: string): Promise<void> {
-    await this.#atOneTime(() => this.s3.send(new DeleteObjectCommand({ Bucket: this.bucket, Key: key })));
+    await this.s3.send(new DeleteObjectCommand({ Bucket: this.bucket, Key: key }));
   }
 
   async rotate(pair: object): Promise<void> {
@@ -258,7 +246,7 @@ export class MirrorRig {
   /** Undefined where OSS has no such object. */
   async ossBytes(targetKey: string): Promise<Buffer | undefined> {
     try {
-      return (await this.#atOneTime(() => this.oss().get(targetKey))).content as Buffer;
+      return (await this.oss().get(targetKey)).content as Buffer;
     } catch (error) {
       if ((error as { code?: string }).code === "NoSuchKey") return undefined;
       throw error;
@@ -269,12 +257,12 @@ export class MirrorRig {
   async expectInOss(sourceKey: string, bytes: Buffer): Promise<void> {
     const present = await this.ossBytes(`iotdb-backup/${sourceKey}`);
     expect(present?.equals(bytes), `the bytes of ${sourceKey} in OSS are those of S3`).toBe(true);
-    const head = await this.#atOneTime(() => this.oss().head(`iotdb-backup/${sourceKey}`));
+    const head = await this.oss().head(`iotdb-backup/${sourceKey}`);
     const headers = (head.res as { headers: Record<string, string> }).headers;
     const item = await this.item(sourceKey);
     expect(item?.mirrored).toMatchObject({ bytes: bytes.length, crc64: headers["x-oss-hash-crc64ecma"] });
     expect(headers["x-oss-server-side-encryption"]).toBe("AES256");
-    const { uploads } = await this.#atOneTime(() => this.oss().listUploads({ "max-uploads": 100 }));
+    const { uploads } = await this.oss().listUploads({ "max-uploads": 100 });
     expect(uploads, "unfinished uploads in OSS").toEqual([]);
   }
 
