@@ -34,14 +34,14 @@ export const handler = makeHandler({
     };
     return { ports, queue: new MirrorQueueStore(sqs, environment.DELETES_QUEUE_URL), environment };
   },
-  run: async ({ Records }, { ports, queue, environment }, { remainingMilliseconds }) => {
+  run: async ({ Records }, { ports, queue, environment }, { remainingMilliseconds, signalAfter }) => {
     const endsAt = Date.now() + remainingMilliseconds();
     return handleMessages(Records, {
       bucket: environment.BACKUPS_BUCKET,
       mostReceives: environment.MOST_RECEIVES,
       // One after the other: deletions are few, and nobody waits for them.
       keysAtOnce: 1,
-      signal: AbortSignal.timeout(Math.max(0, remainingMilliseconds() / 2)),
+      signal: signalAfter(0.5),
       work: async ({ sourceKey }) => {
         const outcome = await mirrorDelete(sourceKey, { ...ports, lastWriteAt: () => endsAt });
         log.info("looked at a deleted key", { sourceKey, outcome });

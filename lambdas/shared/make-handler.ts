@@ -14,6 +14,8 @@ export interface InvocationContext {
 export interface Invocation {
   /** Milliseconds until Lambda ends this invocation. */
   remainingMilliseconds(): number;
+  /** Aborts when this share (0 to 1) of the time that is left now is over. */
+  signalAfter(share: number): AbortSignal;
 }
 
 export interface HandlerDefinition<Input, Dependencies, Output> {
@@ -37,6 +39,11 @@ export function makeHandler<Input, Dependencies, Output>(
       }
       return await definition.run(parsed.data, dependencies(), {
         remainingMilliseconds: () => context.getRemainingTimeInMillis(),
+        signalAfter: (share) => {
+          // Whole milliseconds: AbortSignal.timeout throws on any other number.
+          const milliseconds = Math.floor(context.getRemainingTimeInMillis() * share);
+          return AbortSignal.timeout(Math.max(0, milliseconds));
+        },
       });
     } catch (thrown) {
       const error = namedError(thrown);

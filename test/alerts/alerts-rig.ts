@@ -5,12 +5,6 @@ import path from "node:path";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
-import {
-  GetScheduleCommand,
-  ListSchedulesCommand,
-  SchedulerClient,
-  UpdateScheduleCommand,
-} from "@aws-sdk/client-scheduler";
 import { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { DynamoDBDocumentClient, QueryCommand } from "@aws-sdk/lib-dynamodb";
@@ -24,6 +18,7 @@ import { bootCloud, type LocalCloud } from "../../local/cloud.ts";
 import { Clock } from "../../local/rig/clock.ts";
 import { Faults } from "../../local/rig/faults.ts";
 import { standardRules } from "../lambdas/alerts/sample-events.ts";
+import { stopSchedules } from "../stop-schedules.ts";
 import { testAssembly } from "../test-assembly.ts";
 
 export interface AlertsRigOptions {
@@ -70,7 +65,7 @@ export class AlertsRig {
     });
     cloud.ses.verify("causeway@example.com");
     const rig = new AlertsRig(clock, faults, folder, cloud);
-    await rig.#switchOffAllBut(schedules);
+    await stopSchedules(cloud, schedules);
     await rig.#secrets().send(
       new CreateSecretCommand({
         Name: "/local/alerts/wecom",
@@ -124,16 +119,6 @@ export class AlertsRig {
   async checkSilence(input: { expectedDatabaseIds?: string } = {}): Promise<void> {
     await this.#invoke("CheckSilenceFunctionName", input);
     await this.settled();
-  }
-
-  async #switchOffAllBut(kept: readonly string[]): Promise<void> {
-    const scheduler = new SchedulerClient(this.cloud.clientConfig());
-    const { Schedules = [] } = await scheduler.send(new ListSchedulesCommand({}));
-    for (const { Name } of Schedules.filter(({ Name = "" }) => !kept.includes(Name))) {
-      const { ScheduleExpression, FlexibleTimeWindow, Target } = await scheduler.send(new GetScheduleCommand({ Name }));
-      const change = { Name, ScheduleExpression, FlexibleTimeWindow, Target, State: "DISABLED" } as const;
-      await scheduler.send(new UpdateScheduleCommand(change));
-    }
   }
 
   /** As a schedule's call, but one that is waited for. */

@@ -8,6 +8,7 @@ import type { Backup, NewBackup } from "../../local/aliyun-rds/catalogue.ts";
 import { bootCloud, type LocalCloud } from "../../local/cloud.ts";
 import { Clock } from "../../local/rig/clock.ts";
 import { Faults } from "../../local/rig/faults.ts";
+import { stopSchedules } from "../stop-schedules.ts";
 import { testAssembly } from "../test-assembly.ts";
 
 export const apiInstance = "rm-bp1api";
@@ -63,6 +64,7 @@ export class ApiRig {
       engineVersion: "8.0",
       description: "shop",
     });
+    await stopSchedules(cloud);
     const rig = new ApiRig(cloud, faults, folder);
     if (!withSecrets) return rig;
     await rig.keepSecret("/local/replication/aliyun", cloud.aliyunCredentials);

@@ -7,12 +7,6 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { GetPublicKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { DescribeExportTasksCommand, type ExportTask, RDSClient } from "@aws-sdk/client-rds";
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
-import {
-  GetScheduleCommand,
-  ListSchedulesCommand,
-  SchedulerClient,
-  UpdateScheduleCommand,
-} from "@aws-sdk/client-scheduler";
 import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from "@aws-sdk/client-sfn";
 import { DynamoDBDocumentClient, UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { expect } from "vitest";
@@ -27,6 +21,7 @@ import type { JobView } from "../../lambdas/shared/jobs.ts";
 import { bootCloud, type LocalCloud } from "../../local/cloud.ts";
 import { Clock } from "../../local/rig/clock.ts";
 import { type FaultRule, Faults } from "../../local/rig/faults.ts";
+import { stopSchedules } from "../stop-schedules.ts";
 import { testAssembly } from "../test-assembly.ts";
 import { SeenEvents } from "./seen-events.ts";
 
@@ -95,7 +90,7 @@ export class ExportsRig {
       faults,
       port: 0,
     });
-    await stopSchedules(new SchedulerClient(cloud.clientConfig()));
+    await stopSchedules(cloud);
     faults.add(...(options.faults ?? []));
     return new ExportsRig(cloud, faults, clock, folder);
   }
@@ -234,17 +229,6 @@ export class ExportsRig {
   async close(): Promise<void> {
     await this.cloud.close();
     rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
-
-/** Hours of cloud time pass in a moment here: what is to happen every few minutes would never end. */
-async function stopSchedules(client: SchedulerClient): Promise<void> {
-  const { Schedules = [] } = await client.send(new ListSchedulesCommand({}));
-  for (const { Name } of Schedules) {
-    const schedule = await client.send(new GetScheduleCommand({ Name }));
-    const { ScheduleExpression, ScheduleExpressionTimezone, FlexibleTimeWindow, Target } = schedule;
-    const kept = { Name, ScheduleExpression, ScheduleExpressionTimezone, FlexibleTimeWindow, Target };
-    await client.send(new UpdateScheduleCommand({ ...kept, State: "DISABLED" }));
   }
 }
 

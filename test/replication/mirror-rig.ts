@@ -12,12 +12,6 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import {
-  GetScheduleCommand,
-  ListSchedulesCommand,
-  SchedulerClient,
-  UpdateScheduleCommand,
-} from "@aws-sdk/client-scheduler";
 import { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { DescribeExecutionCommand, ListExecutionsCommand, SFNClient, StartExecutionCommand } from "@aws-sdk/client-sfn";
 import { GetQueueAttributesCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
@@ -40,6 +34,7 @@ import type { JobView } from "../../lambdas/shared/jobs.ts";
 import { bootCloud, type LocalCloud } from "../../local/cloud.ts";
 import { Clock } from "../../local/rig/clock.ts";
 import { type FaultRule, Faults } from "../../local/rig/faults.ts";
+import { stopSchedules } from "../stop-schedules.ts";
 import { testAssembly } from "../test-assembly.ts";
 
 export const ossBucket = "acme-iotdb";
@@ -137,15 +132,7 @@ export class MirrorRig {
       const nothing = { eventPattern: { source: ["nobody"] }, targets: [] };
       eventBridge.putRule({ name: physicalName, busName, state: "DISABLED", ...nothing });
     }
-    const scheduler = new SchedulerClient(this.cloud.clientConfig());
-    const { Schedules = [] } = await scheduler.send(new ListSchedulesCommand({}));
-    for (const { Name } of Schedules) {
-      const { ScheduleExpression, ScheduleExpressionTimezone, FlexibleTimeWindow, Target } = await scheduler.send(
-        new GetScheduleCommand({ Name }),
-      );
-      const kept = { Name, ScheduleExpression, ScheduleExpressionTimezone, FlexibleTimeWindow, Target };
-      await scheduler.send(new UpdateScheduleCommand({ ...kept, State: "DISABLED" }));
-    }
+    await stopSchedules(this.cloud);
   }
 
   get bucket(): string {

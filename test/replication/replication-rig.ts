@@ -35,6 +35,7 @@ import type { Backup, NewBackup } from "../../local/aliyun-rds/catalogue.ts";
 import { bootCloud, type LocalCloud } from "../../local/cloud.ts";
 import { Clock } from "../../local/rig/clock.ts";
 import { type FaultRule, Faults } from "../../local/rig/faults.ts";
+import { stopSchedules } from "../stop-schedules.ts";
 import { testAssembly } from "../test-assembly.ts";
 
 export const testInstance = "rm-bp1test";
@@ -85,6 +86,7 @@ async function connect(options: RigOptions, faults: Faults, clock: Clock, folder
   for (const { functionName } of cloud.eventSources.list()) {
     if (functionName.includes("MirrorObjects")) cloud.eventSources.disable(functionName);
   }
+  await stopSchedules(cloud);
   const config = cloud.clientConfig();
   return {
     cloud,

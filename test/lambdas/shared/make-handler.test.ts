@@ -43,6 +43,19 @@ describe("a handler", () => {
     expect(output.text()).toBe("");
   });
 
+  it.each([1235, 1, 0, -3])("has a signal for a share of its %i ms, odd or over", async (remaining) => {
+    const signals: AbortSignal[] = [];
+    const handler = makeHandler({
+      input: z.object({}),
+      build: () => ({}),
+      run: async (_input, _dependencies, { signalAfter }) => {
+        signals.push(signalAfter(0.5));
+      },
+    });
+    await handler({}, { ...context, getRemainingTimeInMillis: () => remaining });
+    await vi.waitFor(() => expect(signals[0]?.aborted).toBe(true));
+  });
+
   it("builds again at the next call when building failed", async () => {
     const { build, handler } = stage();
     build.mockImplementationOnce(() => {
