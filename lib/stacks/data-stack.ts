@@ -1,6 +1,14 @@
 // Whatever must outlive a redeploy: tables, buckets, keys, and the bus and topic that every room uses.
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Validations } from "aws-cdk-lib";
-import { AttributeType, BillingMode, Table, TableEncryption, type TableProps } from "aws-cdk-lib/aws-dynamodb";
+import {
+  AttributeType,
+  BillingMode,
+  ProjectionType,
+  StreamViewType,
+  Table,
+  TableEncryption,
+  type TableProps,
+} from "aws-cdk-lib/aws-dynamodb";
 import { EventBus } from "aws-cdk-lib/aws-events";
 import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Key, KeySpec, KeyUsage } from "aws-cdk-lib/aws-kms";
@@ -38,6 +46,13 @@ export class DataStack extends Stack {
   readonly schedules: Table;
   readonly audit: Table;
   readonly idempotency: Table;
+  /** One hot item per client key, which is the ledger, and what people call the key. */
+  readonly relayKeys: Table;
+  /** Upstream accounts, their slots and credentials, groups, prices, settings, and what is bound to an account. */
+  readonly relayAccounts: Table;
+  /** One record per request; its stream feeds the totals. */
+  readonly relayUsage: Table;
+  readonly relayTotals: Table;
   readonly backups: Bucket;
   readonly work: Bucket;
   readonly bus: EventBus;
@@ -97,6 +112,38 @@ export class DataStack extends Stack {
       partitionKey: { name: "requestKey", type: AttributeType.STRING },
       timeToLiveAttribute: "expiresAt",
     });
+    this.relayKeys = this.#table("RelayKeys", props.settings, {
+      partitionKey: { name: "pk", type: AttributeType.STRING },
+    });
+    this.relayAccounts = this.#table("RelayAccounts", props.settings, {
+      partitionKey: { name: "partition", type: AttributeType.STRING },
+      sortKey: { name: "item", type: AttributeType.STRING },
+      timeToLiveAttribute: "expiresAt",
+    });
+    this.relayUsage = this.#table("RelayUsage", props.settings, {
+      // An hour's records in lanes, so that no partition takes all writes.
+      partitionKey: { name: "partition", type: AttributeType.STRING },
+      sortKey: { name: "requestId", type: AttributeType.STRING },
+      timeToLiveAttribute: "expiresAt",
+      stream: StreamViewType.NEW_AND_OLD_IMAGES,
+    });
+    this.relayTotals = this.#table("RelayTotals", props.settings, {
+      partitionKey: { name: "partition", type: AttributeType.STRING },
+      sortKey: { name: "item", type: AttributeType.STRING },
+      timeToLiveAttribute: "expiresAt",
+    });
+    this.relayKeys.addGlobalSecondaryIndex({
+      indexName: "byCreation",
+      partitionKey: { name: "listing", type: AttributeType.STRING },
+      sortKey: { name: "createdAt", type: AttributeType.STRING },
+      // Of the hot items nothing is in it: they carry no `listing`.
+      projectionType: ProjectionType.ALL,
+    });
+    this.relayUsage.addGlobalSecondaryIndex({
+      indexName: "byKey",
+      partitionKey: { name: "keyId", type: AttributeType.STRING },
+      sortKey: { name: "requestId", type: AttributeType.STRING },
+    });
     this.#index(this.jobs, "byStart", "startedAt");
     this.#index(this.copies, "byChange", "changedAt");
     this.#index(this.exports, "byChange", "changedAt");
@@ -137,6 +184,10 @@ export class DataStack extends Stack {
     new CfnOutput(this, "SchedulesTableName", { value: this.schedules.tableName });
     new CfnOutput(this, "AuditTableName", { value: this.audit.tableName });
     new CfnOutput(this, "IdempotencyTableName", { value: this.idempotency.tableName });
+    new CfnOutput(this, "RelayKeysTableName", { value: this.relayKeys.tableName });
+    new CfnOutput(this, "RelayAccountsTableName", { value: this.relayAccounts.tableName });
+    new CfnOutput(this, "RelayUsageTableName", { value: this.relayUsage.tableName });
+    new CfnOutput(this, "RelayTotalsTableName", { value: this.relayTotals.tableName });
     new CfnOutput(this, "EventBusName", { value: this.bus.eventBusName });
     new CfnOutput(this, "ReceiptSigningKeyAlias", { value: this.receiptSigningAlias });
     new CfnOutput(this, "AlarmTopicArn", { value: this.alarmTopic.topicArn });
@@ -145,7 +196,7 @@ export class DataStack extends Stack {
   #table(
     id: string,
     settings: StageSettings,
-    props: Pick<TableProps, "partitionKey" | "sortKey" | "timeToLiveAttribute">,
+    props: Pick<TableProps, "partitionKey" | "sortKey" | "timeToLiveAttribute" | "stream">,
   ) {
     return new Table(this, id, {
       ...props,

@@ -1,0 +1,110 @@
+// The port of client protocols: reads a request, words refusals, and follows an answer while its bytes pass unchanged.
+import type { Platform } from "../platform.ts";
+import type { Refusal } from "../refusal.ts";
+import type { TokenUsage } from "../token-usage.ts";
+
+/** A request as it came, without what only the gateway needs. */
+export interface ClientRequest {
+  readonly method: string;
+  /** Without the gateway's stage and without double slashes; percent-encoded as sent. Begins with one slash. */
+  readonly path: string;
+  /** As sent, without the question mark; may carry a key: never logged. */
+  readonly query: string;
+  /** Names in lower case; several values joined with ", ". */
+  readonly headers: Readonly<Record<string, string>>;
+  /** As the client sent it, still content-encoded if it was. */
+  readonly body: Buffer;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Buffer;
+}
+
+/** What a request may cost at most, before prices. Bytes and tokens as upper bounds. */
+export interface Demand {
+  /** Bytes of everything in the (decoded) body that can become input. */
+  readonly inputBytes: number;
+  /** Images, files, cached contents, earlier responses …: input that is not in the body; it counts as the context window. */
+  readonly hasInputElsewhere: boolean;
+  /** Largest output of one answer, as asked; absent: the model's own limit counts. */
+  readonly mostOutputTokens: number | undefined;
+  /** Answers asked for at once (`n`, candidateCount). At least 1. */
+  readonly answers: number;
+  /** Every billed output token is seen in the stream as text: output may be reserved in slices. */
+  readonly hasVisibleOutput: boolean;
+  /** Tools that the provider runs and bills by the request, by the name that prices know, with the most calls if stated. */
+  readonly serverTools: Readonly<Record<string, number>>;
+}
+
+/** One request to a model, or a question about models, understood. */
+export interface Call {
+  readonly platform: Platform;
+  /** Such as `messages`, `count-tokens`, `chat`, `responses`, `embeddings`, `generate`, `embed`, `models`. */
+  readonly operation: string;
+  /** `free`: never stopped by a budget or a limit, and charged nothing (count_tokens, lists of models). */
+  readonly metering: "metered" | "free";
+  /** As the client named it; empty where the operation has none. */
+  readonly model: string;
+  /** How the answer comes; errors are JSON in any case. */
+  readonly answers: "json" | "sse" | "json-array";
+  /** What goes upstream, the client's credentials and hop-by-hop headers removed; providers add their own. */
+  readonly upstream: UpstreamMessage;
+  readonly demand: Demand;
+  /** The client's own name of the session, the best first: header, field; then a hash of cacheable content. Raw: the store hashes it with the key. */
+  readonly sessions: readonly string[];
+  /** Ids in the request of things that live in one account (`previous_response_id`, files, cached contents …). */
+  readonly boundIds: readonly string[];
+}
+
+export interface UpstreamMessage {
+  readonly method: string;
+  /** Such as `/v1/messages`; Gemini's carries the model. */
+  readonly path: string;
+  /** Without question mark, without keys. */
+  readonly query: string;
+  /** Open list: all headers of the client but its credentials, hop-by-hop ones, `host`, `content-length`, `accept-encoding` and the gateway's. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The bytes to send; the very bytes of the client unless something had to be injected. */
+  readonly body: Buffer;
+}
+
+/** Follows one answer. Its memory is bounded whatever the length of the stream. */
+export interface AnswerReader {
+  /**
+   * Takes bytes as they came (decoded), gives those that may go to the client now: whole events only, so that the stream
+   * can be ended between any two. Everything that came in comes out, in order, unchanged, apart from what was injected.
+   */
+  push(bytes: Buffer): Buffer;
+  /** At the end of the upstream's bytes: what was still held back. */
+  flush(): Buffer;
+  /** Upper bound of output tokens passed on so far, one per byte of visible output. */
+  readonly outputBytes: number;
+  /** What the upstream reported so far; undefined until it did. Never the placeholder of a stream that was cut. */
+  readonly usage: TokenUsage | undefined;
+  /** The input of the usage is known though the output is not (an Anthropic stream that was cut). */
+  readonly inputUsage: TokenUsage | undefined;
+  readonly servedModel: string | undefined;
+  /** The end of the answer in its protocol was seen. */
+  readonly isComplete: boolean;
+  /** An error that came inside the stream, after status 200. */
+  readonly streamedError: { readonly type: string; readonly message: string } | undefined;
+  /** Ids of things that the answer made in the account (response ids …), at most a few. */
+  readonly madeIds: readonly string[];
+  /** Bytes that end the stream in its protocol's form, as if the model had reached its largest output. */
+  ending(reason: "budget" | "deadline"): Buffer;
+  /** Bytes that tell an error inside the stream, in the protocol's form. */
+  failure(refusal: Refusal): Buffer;
+}
+
+export interface Protocol {
+  readonly platform: Platform;
+  /** Throws `Refusal`. `HttpAnswer`: the relay answers by itself (HEAD /, event logging …). */
+  read(request: ClientRequest): Call | HttpAnswer;
+  /** In the client's own language, so that it stops or tries again as it should. */
+  refuse(refusal: Refusal, requestId: string): HttpAnswer;
+  follow(call: Call): AnswerReader;
+  /** A comment or ping for a silent stream; undefined where the answer is no event stream. */
+  readonly ping: Buffer;
+}

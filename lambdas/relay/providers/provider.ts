@@ -1,0 +1,61 @@
+// The port of providers: how an account of one is called, and what its answers say about the request and about the account.
+import type * as z from "zod";
+import type { Platform } from "../platform.ts";
+import type { Call } from "../protocols/protocol.ts";
+import type { Refusal } from "../refusal.ts";
+import type { Account } from "../scheduling/account.ts";
+
+/** What is sent, whole; the transport adds nothing but `content-length` and `host`. */
+export interface UpstreamRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** The beginning of an answer, with its body where it is an error. */
+export interface UpstreamAnswer {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Decoded, at most 64 KiB; empty for an answer that is not an error. */
+  readonly body: Buffer;
+}
+
+/** What an account is after an answer. `families`: absent, the whole account. */
+export interface AccountChange {
+  readonly state: "rate-limited" | "overloaded" | "unauthorised" | "blocked" | "failing" | "quota-spent";
+  /** When the answer says it ends; milliseconds since 1970. Absent: the account's own growing pauses decide. */
+  readonly until?: number;
+  /** Of the model asked, where the limit is one of a family (Opus …). */
+  readonly family?: string;
+  /** For the error history: vendor's type and message, at most 500 characters, no secret. */
+  readonly said: string;
+}
+
+export type Verdict =
+  /** About the request (400, 404, 413, 422), or a success: passes byte for byte. */
+  | { readonly kind: "pass" }
+  /** About our account: another account may be tried; else the client gets the refusal. */
+  | { readonly kind: "account"; readonly change: AccountChange; readonly refusal: Refusal };
+
+export interface Provider {
+  /** As in the registry: `anthropic`, `openai-compatible` … */
+  readonly name: string;
+  readonly platform: Platform;
+  /** Of the secret part; what an operator types in. */
+  readonly credential: z.ZodObject;
+  /** Of the public part (`baseUrl` …), shown in forms. */
+  readonly settings: z.ZodObject;
+  /** The account's base URL, checked by the address guard before use. */
+  baseUrlOf(account: Account): string;
+  /** `credential` as decrypted and parsed with the schema above. The model is mapped here. */
+  prepare(call: Call, account: Account, credential: unknown): UpstreamRequest;
+  judge(answer: UpstreamAnswer, call: Call, now: number): Verdict;
+  /** Of headers of a success: limits that are near or reached (`until`), so that the scheduler knows before a refusal. */
+  foresee(headers: Readonly<Record<string, string>>, call: Call, now: number): AccountChange | undefined;
+  /** Headers of the answer that may go to the client: none that tells of the account. */
+  passHeader(name: string): boolean;
+  /** The cheapest call that shows that the credential works. */
+  probe(account: Account, credential: unknown): UpstreamRequest;
+}
