@@ -7,6 +7,7 @@ import { routesByRoom } from "../lib/routes.ts";
 import { AlertsStack } from "../lib/stacks/alerts-stack.ts";
 import { ConsoleStack } from "../lib/stacks/console-stack.ts";
 import { DataStack } from "../lib/stacks/data-stack.ts";
+import { RelayStack } from "../lib/stacks/relay-stack.ts";
 import { ReplicationStack } from "../lib/stacks/replication-stack.ts";
 
 /** What the CDK recommends to new projects; here and not in cdk.json, so that synthesis without its CLI is the same. */
@@ -42,6 +43,11 @@ function addStage(app: App, settings: StageSettings): void {
     ...common,
     data,
     description: "Causeway: copies database backups from Aliyun to S3 and proves the copies",
+  });
+  new RelayStack(app, `causeway-${stage}-relay`, {
+    ...common,
+    data,
+    description: "Causeway: relays AI API calls, with keys, budgets and exact accounting",
   });
   // Behind the stacks whose dead-letter queues and schedules it watches.
   const alerts = new AlertsStack(app, `causeway-${stage}-alerts`, {

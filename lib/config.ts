@@ -5,6 +5,7 @@ import * as z from "zod";
 import { alerts } from "./settings/alerts.ts";
 import { console } from "./settings/console.ts";
 import { host, text, wholeNumber, yesOrNo } from "./settings/fields.ts";
+import { relay } from "./settings/relay.ts";
 import { replication } from "./settings/replication.ts";
 
 const stagesFolder = resolve(import.meta.dirname, "../stages");
@@ -43,6 +44,7 @@ const settings = z.strictObject({
   protectData: yesOrNo(true),
   aliyun,
   replication,
+  relay: relay.prefault({}),
   alerts: alerts.prefault({}),
   console: console.prefault({}),
   retention: retention.prefault({}),

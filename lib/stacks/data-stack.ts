@@ -13,6 +13,7 @@ import { EventBus } from "aws-cdk-lib/aws-events";
 import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Key, KeySpec, KeyUsage } from "aws-cdk-lib/aws-kms";
 import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket } from "aws-cdk-lib/aws-s3";
+import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import type { Construct } from "constructs";
@@ -53,6 +54,8 @@ export class DataStack extends Stack {
   /** One record per request; its stream feeds the totals. */
   readonly relayUsage: Table;
   readonly relayTotals: Table;
+  /** Keys the hashes of client keys. */
+  readonly relayKeyPepper: Secret;
   readonly backups: Bucket;
   readonly work: Bucket;
   readonly bus: EventBus;
@@ -167,6 +170,8 @@ export class DataStack extends Stack {
       lifecycleRules: [{ id: "DropOldWork", expiration: workAge, noncurrentVersionExpiration: Duration.days(1) }],
     }).bucket;
 
+    this.relayKeyPepper = this.#relayKeyPepper(stage);
+
     this.bus = new EventBus(this, "EventBus", {
       eventBusName: `causeway-${stage}`,
       description: "What happened in Causeway: backups replicated, copies abandoned, runs summarised",
@@ -242,6 +247,22 @@ export class DataStack extends Stack {
     });
     // Under exactOptionalPropertyTypes the CDK's class does not quite fit its own interface.
     return bucket as IBucket;
+  }
+
+  /** A value that nobody needs to know, so CloudFormation may make it up; without it no client key is known any more. */
+  #relayKeyPepper(stage: string): Secret {
+    const pepper = new Secret(this, "RelayKeyPepper", {
+      secretName: `/${stage}/relay/key-pepper`,
+      description: "Keys the hashes of the relay's client keys; lost or changed, every client key is void",
+      encryptionKey: this.key,
+      generateSecretString: { passwordLength: 64, excludePunctuation: true },
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    Validations.of(pepper).acknowledge({
+      id: "AwsSolutions-SMG4",
+      reason: "Client keys are hashed with it: a rotation would void every one of them. It never leaves the functions.",
+    });
+    return pepper;
   }
 
   #alarmTopic(email: string | undefined): Topic {

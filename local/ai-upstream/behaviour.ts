@@ -99,7 +99,7 @@ export interface Behaviour {
   readonly text?: string;
   /** Visible output of so many tokens, 4 bytes each; cut by what the request allows. Wins over `text`. */
   readonly outputTokens?: number;
-  /** In how many deltas the text comes; never more than it has characters. Default: 5 words a delta. */
+  /** In how many deltas the text comes; never more than it has characters. Default: 24 characters a delta. */
   readonly events?: number;
   /** Reasoning of so many tokens before the text, visible where the vendor shows it; counts as output. */
   readonly thinkingTokens?: number;
