@@ -1,5 +1,5 @@
 // One request on its way through one route: who may, what is checked, what is repeated, what is written down.
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { AuditEntry, AuditStore } from "./audit.store.ts";
 import { isUnchanged, readIfMatch, tagOfContent } from "./entity-tags.ts";
 import { type HttpAnswer, jsonContentType, securityHeaders, successBody } from "./envelope.ts";
@@ -26,6 +26,11 @@ export interface HttpPorts {
   readonly idempotency?: IdempotencyStore;
   /** The token that `/metrics` is read with. Throws `SecretMissing`. */
   readonly metricsToken?: () => Promise<string>;
+  /**
+   * Whose relay key is in these headers (lower-case names): its id as the subject, no roles. Throws `Unauthenticated` where
+   * there is none that is valid, `Forbidden` where it may not be used, or not from this address.
+   */
+  readonly keyHolder?: (headers: ReadonlyMap<string, string>, sourceIp: string) => Promise<Caller>;
 }
 
 /** A handler without its route's types: define-routes.ts made sure that they fit. */
@@ -69,7 +74,8 @@ export async function answerRoute(
     return withTag(render(route, await handler(request, dependencies), request.addressPrefix, requestId), headers);
   }
   const key = route.idempotent ? readIdempotencyKey(headers) : undefined;
-  const newWorkId = hash([caller.subject, route.operation, requestId]).slice(0, 32);
+  // At random, and kept with the Idempotency-Key alone: what is derived from it can be derived from nothing that is logged.
+  const newWorkId = randomBytes(16).toString("hex");
   const work = (workId: string) =>
     audited(asked, caller, dependencies.audit, async (audit) =>
       render(route, await handler({ ...request, audit, workId }, dependencies), request.addressPrefix, requestId),
@@ -83,7 +89,7 @@ export async function answerRoute(
 async function admit(
   asked: Asked,
   headers: ReadonlyMap<string, string>,
-  { metricsToken, audit }: HttpPorts,
+  { metricsToken, keyHolder, audit }: HttpPorts,
 ): Promise<Caller> {
   const { route, event } = asked;
   const anonymous: Caller = { subject: "anonymous", name: "anonymous", roles: [] };
@@ -91,6 +97,7 @@ async function admit(
     await demandToken(headers.get("authorization"), metricsToken);
     return anonymous;
   }
+  if (route.access === "relay-key") return need(keyHolder, "keyHolder")(headers, sourceIpOf(event));
   const caller = callerOf(event);
   if (route.access === "public") return caller ?? anonymous;
   if (caller === undefined) {
@@ -200,12 +207,17 @@ async function once(
   };
   const { workId, answer: kept } = await idempotency.begin(request, Date.now());
   if (kept !== undefined) {
+    if (route.keepsNoAnswer) {
+      const again = await work(workId);
+      return { ...again, headers: { ...again.headers, "Idempotency-Replayed": "true" } };
+    }
     const headers = { ...kept.headers, "X-Request-Id": requestId, "Idempotency-Replayed": "true" };
     return { ...kept, headers, isBase64Encoded: false };
   }
   try {
     const answer = await work(workId);
-    await keepAnswer(() => idempotency.complete(request, answer));
+    const toKeep = route.keepsNoAnswer ? { statusCode: answer.statusCode, headers: {}, body: "" } : answer;
+    await keepAnswer(() => idempotency.complete(request, toKeep));
     return answer;
   } catch (error) {
     await keepAnswer(() => idempotency.release(request));

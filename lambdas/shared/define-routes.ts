@@ -17,13 +17,16 @@ import type { RouteHandler, RoutesOfEntry } from "./route-types.ts";
 import type { Route } from "./routes.ts";
 
 /** What `build` must give because of what the entry's routes are. */
-type PortsFor<R extends Route> = (Extract<R, { readonly method: "POST" | "PUT" }> extends never
+type PortsFor<R extends Route> = (Extract<R, { readonly method: "POST" | "PUT" | "DELETE" }> extends never
   ? unknown
   : { readonly audit: AuditStore }) &
   (Extract<R, { readonly idempotent: true }> extends never ? unknown : { readonly idempotency: IdempotencyStore }) &
   (Extract<R, { readonly access: "metrics-token" }> extends never
     ? unknown
-    : { readonly metricsToken: () => Promise<string> });
+    : { readonly metricsToken: () => Promise<string> }) &
+  (Extract<R, { readonly access: "relay-key" }> extends never
+    ? unknown
+    : { readonly keyHolder: Required<HttpPorts>["keyHolder"] });
 
 export interface RoutesDefinition<Routes extends readonly Route[], Entry extends string, Dependencies> {
   /** All of the room's routes, those of other entries too: 405 says which methods a path has. */

@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { ErrorName } from "./errors.ts";
 import { statusByName } from "./http-errors.ts";
 import { mostBodyBytes } from "./http-request.ts";
-import { type Access, type Role, type Route, roles } from "./routes.ts";
+import { type Access, isOpenAtGateway, type Role, type Route, roles } from "./routes.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -161,17 +161,32 @@ function securitySchemes(signInUrl: string): JsonObject {
       scheme: "bearer",
       description: "The token from Secrets Manager that reads the metrics",
     },
+    relayKey: {
+      type: "http",
+      scheme: "bearer",
+      description: "A client key of the relay, where OpenAI's clients and Claude Code put it",
+    },
+    ...Object.fromEntries(
+      Object.entries(relayKeyHeaders).map(([scheme, name]) => [
+        scheme,
+        { type: "apiKey", in: "header", name, description: "A client key of the relay" },
+      ]),
+    ),
   };
 }
+
+/** Other headers that clients put a relay key into, by the name of their security scheme. */
+const relayKeyHeaders = { relayApiKey: "x-api-key", relayGoogleKey: "x-goog-api-key", relayAzureKey: "api-key" };
 
 function securityOf(access: Access): readonly JsonObject[] {
   if (access === "public") return [];
   if (access === "metrics-token") return [{ metricsToken: [] }];
+  if (access === "relay-key") return ["relayKey", ...Object.keys(relayKeyHeaders)].map((scheme) => ({ [scheme]: [] }));
   return [{ signIn: ["openid"] }, { machine: [scopePrefix + (access satisfies Role)] }];
 }
 
 function operationOf(route: Route): JsonObject {
-  const needs = roles.some((role) => role === route.access) ? [`Needs the role ${route.access}.`] : [];
+  const needs = isOpenAtGateway(route.access) ? [] : [`Needs the role ${route.access}.`];
   return {
     operationId: route.operation,
     tags: [tagOfPath(route.path)],

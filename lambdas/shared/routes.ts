@@ -5,11 +5,19 @@ import type * as z from "zod";
 export const roles = ["viewer", "operator", "admin"] as const;
 export type Role = (typeof roles)[number];
 
-/** `public`: anybody. `metrics-token`: whoever has the bearer token from Secrets Manager. */
-export type Access = Role | "public" | "metrics-token";
+/**
+ * `public`: anybody. `metrics-token`: whoever has the bearer token from Secrets Manager. `relay-key`: the holder of a client
+ * key of the relay, about that key alone; API Gateway lets the call through, and the function looks at the key.
+ */
+export type Access = Role | "public" | "metrics-token" | "relay-key";
+
+/** Kinds of access that API Gateway's authorizer knows nothing of. */
+export function isOpenAtGateway(access: Access): boolean {
+  return !roles.some((role) => role === access);
+}
 
 export interface Route {
-  readonly method: "GET" | "POST" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** `/api/jobs/{jobId}`: parameters in braces are one segment each, percent-decoded before they are checked. */
   readonly path: `/${string}`;
   /** Unique over all rooms; names the handler, and the operation in OpenAPI. */
@@ -30,9 +38,14 @@ export interface Route {
   readonly status?: 200 | 201 | 202;
   /** Takes `Idempotency-Key`: the same key with the same request is answered with the first answer. POST only. */
   readonly idempotent?: boolean;
+  /**
+   * The answer holds a secret: nothing of it is kept for its `Idempotency-Key`. A repetition is handed to the handler again,
+   * with the same `workId`, and must find what is there instead of doing it twice.
+   */
+  readonly keepsNoAnswer?: boolean;
   /** Demands `If-Match` with the ETag of the last GET. PUT only. */
   readonly conditional?: boolean;
-  /** What the audit item says was done, such as "started copies"; every POST and PUT has one. */
+  /** What the audit item says was done, such as "started copies"; every POST, PUT and DELETE has one. */
   readonly audited?: string;
   /**
    * The handler's store writes the change and `request.audit.item()` in one transaction. Otherwise the intent is written
@@ -58,7 +71,7 @@ export interface Page<Item> {
 }
 
 export function mayCall(access: Access, caller: Pick<Caller, "roles">): boolean {
-  if (access === "public" || access === "metrics-token") return true;
-  const needed = roles.indexOf(access);
+  if (isOpenAtGateway(access)) return true;
+  const needed = roles.findIndex((role) => role === access);
   return caller.roles.some((role) => roles.indexOf(role) >= needed);
 }

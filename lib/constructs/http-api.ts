@@ -46,6 +46,9 @@ const requestsInBurst = 100;
 /** How long API Gateway keeps what the authorizer said of a token: a role that was taken away ends by then. */
 const authorizationKept = Duration.minutes(5);
 
+/** What the function itself looks at, if anything: the authorizer knows tokens of the sign-in only. */
+const openAccess: ReadonlySet<Route["access"]> = new Set(["public", "metrics-token", "relay-key"]);
+
 /** Failed answers in five minutes that raise the alarm: a single one may have passed by itself. */
 const failuresBeforeAlarm = 5;
 
@@ -114,7 +117,7 @@ export class HttpApi extends Construct {
         const resource = this.api.root.resourceForPath(path);
         for (const route of ofPath) {
           const integration = this.#integrationOf(functionFor(route, functions));
-          const isOpen = route.access === "public" || route.access === "metrics-token";
+          const isOpen = openAccess.has(route.access);
           for (const method of route.method === "GET" ? ["GET", "HEAD"] : [route.method]) {
             if (isOpen) openMethod(resource, method, integration);
             else guardedMethod(resource, method, integration, authorizer);
@@ -160,7 +163,7 @@ function openMethod(resource: IResource, method: string, integration: Integratio
       reason:
         method === "ANY"
           ? "It says 404, 405 and OPTIONS, and nothing else; the function checks roles by itself as well."
-          : "The route is open by design: documents and health for everybody, metrics by a bearer token of their own.",
+          : "The route is open by design: documents and health for everybody, metrics by a bearer token of their own, and what the holder of a relay key may know by that key.",
     },
   ]);
 }

@@ -77,6 +77,11 @@ export interface AnswerReader {
    * can be ended between any two. Everything that came in comes out, in order, unchanged, apart from what was injected.
    */
   push(bytes: Buffer): Buffer;
+  /**
+   * What the last `push` gave went to the client. `ending` and `failure` continue from here: what was pushed but refused
+   * by the budget was never seen, so that a block it opened is not to be closed.
+   */
+  passed(): void;
   /** At the end of the upstream's bytes: what was still held back. */
   flush(): Buffer;
   /** Upper bound of output tokens passed on so far, one per byte of visible output. */

@@ -1,0 +1,192 @@
+// Reach account: the request goes to the best account that has a slot, and to the next one while nothing was answered yet.
+import type { Price } from "../counting/price.ts";
+import type { LedgerKey } from "../ledger/ledger.ts";
+import type { Call } from "../protocols/protocol.ts";
+import type { Provider, UpstreamAnswer, Verdict } from "../providers/provider.ts";
+import { Refusal } from "../refusal.ts";
+import type { Account } from "../scheduling/account.ts";
+import { type Choice, chooseAccount } from "../scheduling/choose-account.ts";
+import type { AccountView, Snapshot } from "../scheduling/snapshot.ts";
+import { type Exchange, TransportError } from "../transports/transport.ts";
+import type { ServingPorts, Slot, SlotFigures } from "./ports.ts";
+
+/** What is known of the request when an account is looked for. */
+export interface Search {
+  readonly requestId: string;
+  readonly call: Call;
+  readonly key: LedgerKey;
+  readonly snapshot: Snapshot;
+  readonly price: Price | undefined;
+  /** The account that the session is bound to. */
+  readonly session: string | undefined;
+  /** The account in which the things live that the request names. */
+  readonly owner: string | undefined;
+  /** When the invocation ends, and slots are free by themselves. */
+  readonly slotUntil: number;
+}
+
+/** A slot at an account, before anything was sent. */
+export interface Seat {
+  readonly account: Account;
+  readonly slot: Slot;
+  readonly left: { readonly accountId: string; readonly why: string } | undefined;
+}
+
+export interface Reached {
+  readonly seat: Seat;
+  readonly provider: Provider;
+  readonly exchange: Exchange;
+  readonly sentAt: number;
+  /** An error's body, which was looked at and passes unchanged. */
+  readonly errorBody: AsyncIterable<Buffer> | undefined;
+  readonly accountsTried: number;
+}
+
+type Ports = Pick<
+  ServingPorts,
+  "slots" | "provider" | "credential" | "forgetCredential" | "transport" | "conditions" | "now" | "random" | "telemetry"
+>;
+
+/** An error's body is looked at so far; what is longer passes on unread. */
+const mostErrorBytes = 65_536;
+
+/** Throws `Refusal`: NoAccount, AccountsLimited, ThingNotFound. Full accounts are passed over. */
+export async function takeSeat(search: Search, tried: ReadonlySet<string>, ports: Ports): Promise<Seat> {
+  const choice = choose(search, tried, ports);
+  if (choice.kind === "none") throw choice.refusal;
+  for (const { view } of choice.accounts) {
+    const slot = await ports.slots.take(view, search.requestId, search.slotUntil, ports.now());
+    if (slot !== undefined) return { account: accountOf(view), slot, left: choice.left };
+  }
+  throw new Refusal("NoAccount", "Every account that could answer is busy. Try again in a moment.");
+}
+
+/**
+ * Sends to the seat's account, and to others while nothing was answered. Every slot that was taken here is freed again,
+ * but that of the account that was reached. Throws the last refusal.
+ */
+export async function reachAccount(first: Seat, search: Search, ports: Ports): Promise<Reached> {
+  const tried = new Set<string>();
+  const mostTried = search.owner === undefined ? search.snapshot.settings.mostAccountsTried : 1;
+  let seat = first;
+  for (;;) {
+    tried.add(seat.account.accountId);
+    const attempt = await tryAccount(seat, search, ports);
+    if (!("refusal" in attempt)) return { ...attempt, seat, accountsTried: tried.size };
+    if (!attempt.mayGoOn || tried.size >= mostTried) throw attempt.refusal;
+    // Who would take over, if anybody: the refusal of the account that was asked says more than "nobody else".
+    seat = await takeSeat(search, tried, ports).catch(() => {
+      throw attempt.refusal;
+    });
+  }
+}
+
+type Attempt = Omit<Reached, "seat" | "accountsTried"> | { readonly refusal: Refusal; readonly mayGoOn: boolean };
+
+async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Attempt> {
+  const { account, slot } = seat;
+  const { call, requestId } = search;
+  const sentAt = ports.now();
+  const free = (figures: SlotFigures | undefined) =>
+    ports.slots
+      .release(slot, requestId, figures, ports.now())
+      .catch((error) => ports.telemetry.failure(error, requestId));
+  const failed = { failed: true, firstByteMilliseconds: undefined, realNanoUsd: 0 };
+  let exchange: Exchange | undefined;
+  try {
+    const provider = await ports.provider(account.provider);
+    const credential = await ports.credential(account);
+    const request = provider.prepare(call, account, credential);
+    exchange = await ports.transport.send(request, {
+      ...proxyOf(account, credential),
+      limits: search.snapshot.settings,
+    });
+    const { answer, errorBody } = await readBeginning(exchange);
+    const verdict: Verdict = provider.judge(answer, call, ports.now());
+    if (verdict.kind === "pass") return { provider, exchange, sentAt, errorBody };
+    exchange.abort();
+    if (verdict.change.state === "unauthorised") ports.forgetCredential(account);
+    await Promise.all([ports.conditions.changed(account, verdict.change, sentAt), free(failed)]);
+    return { refusal: verdict.refusal, mayGoOn: true };
+  } catch (error) {
+    exchange?.abort();
+    if (!(error instanceof TransportError)) {
+      await free(undefined);
+      throw error;
+    }
+    const change = { state: "failing", said: `${error.kind}: ${error.message}`.slice(0, 500) } as const;
+    await Promise.all([ports.conditions.changed(account, change, sentAt), free(failed)]);
+    return afterTransport(error);
+  }
+}
+
+/** An upstream that may be working on the request is not asked again elsewhere after its time: that would cost twice. */
+function afterTransport(error: TransportError): Attempt {
+  const late = error.kind === "timeout" && error.sent;
+  const refusal = late
+    ? new Refusal("UpstreamTimeout", "The provider did not begin to answer in time.", { cause: error })
+    : new Refusal("UpstreamFailed", "The provider could not be reached.", { cause: error });
+  return { refusal, mayGoOn: !late };
+}
+
+interface Beginning {
+  readonly answer: UpstreamAnswer;
+  readonly errorBody: AsyncIterable<Buffer> | undefined;
+}
+
+async function readBeginning({ status, headers, body }: Exchange): Promise<Beginning> {
+  if (status < 400) return { answer: { status, headers, body: Buffer.alloc(0) }, errorBody: undefined };
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const iterator = body[Symbol.asyncIterator]();
+  while (bytes < mostErrorBytes) {
+    const { done, value } = await iterator.next();
+    if (done) break;
+    chunks.push(value);
+    bytes += value.length;
+  }
+  const begun = Buffer.concat(chunks);
+  return { answer: { status, headers, body: begun.subarray(0, mostErrorBytes) }, errorBody: whole(begun, iterator) };
+}
+
+/** What was read, then the rest. */
+async function* whole(begun: Buffer, iterator: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  yield begun;
+  for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
+}
+
+function choose(search: Search, tried: ReadonlySet<string>, ports: Ports): Choice {
+  const { call, key, snapshot, session, owner, price } = search;
+  return chooseAccount({
+    snapshot,
+    platform: call.platform,
+    model: call.model,
+    family: price?.family,
+    boundTo: key.policy.boundTo,
+    tried,
+    session,
+    owner,
+    now: ports.now(),
+    random: ports.random,
+  });
+}
+
+function accountOf({ account }: AccountView): Account {
+  return account;
+}
+
+/** The password of a proxy is part of the account's credential. */
+function proxyOf({ proxy }: Account, credential: unknown) {
+  if (proxy === null) return {};
+  const { proxyUsername, proxyPassword } = (credential ?? {}) as {
+    readonly proxyUsername?: string;
+    readonly proxyPassword?: string;
+  };
+  return {
+    proxy: {
+      ...proxy,
+      ...(proxyUsername !== undefined && { username: proxyUsername }),
+      ...(proxyPassword !== undefined && { password: proxyPassword }),
+    },
+  };
+}
