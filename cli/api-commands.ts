@@ -1,44 +1,10 @@
 // The commands that talk to the HTTP API: their words, options and help. Each loads what it needs when it is run.
-import { Argument, type Command, InvalidArgumentError, Option } from "commander";
-import type { ApiClient } from "./api/api-client.ts";
-import type { ApiOptions } from "./api/connect-api.ts";
-import { stateFolder } from "./project-folder.ts";
-import { UsageProblem } from "./usage-problem.ts";
+import { Argument, type Command } from "commander";
+import { apiOptions, type Common, group, type Listing, listOptions, withApi } from "./api-options.ts";
+import { addRelayCommands } from "./relay-commands.ts";
 
-interface Common extends ApiOptions {
-  readonly json: boolean;
-}
-
-type Listing = Common & { readonly limit: number };
 type Starting = Common & { readonly wait: boolean; readonly force?: boolean; readonly key?: string };
 type Window = { readonly from?: string; readonly until?: string };
-
-const exitCodes = "\nExit codes: 0 done, 1 it ended badly, 2 it could not be done.";
-const mostListed = 10_000;
-
-/** Where the API is, and how the answer is printed. */
-function apiOptions(command: Command): Command {
-  return command
-    .helpOption("--help", "show this")
-    .addOption(
-      new Option(
-        "--api <url>",
-        "the API: output ApiUrl of the stack causeway-<stage>-console, or your own domain; default: CAUSEWAY_API",
-      ),
-    )
-    .addOption(new Option("--local", "the API of a running npm start; nobody needs to sign in"))
-    .addOption(
-      new Option("--state <folder>", "with --local: the --state of that npm start").default(stateFolder, ".causeway"),
-    )
-    .option("--json", "print JSON, for programs", false)
-    .addHelpText("after", exitCodes);
-}
-
-function listOptions(command: Command): Command {
-  return apiOptions(command).addOption(
-    new Option("--limit <count>", "print at most so many").argParser(countOf).default(50),
-  );
-}
 
 function waitOptions(command: Command): Command {
   return apiOptions(command).option(
@@ -58,28 +24,6 @@ function windowOptions(command: Command): Command {
     .option("--until <time>", "backups begun until then; default: now");
 }
 
-function countOf(text: string): number {
-  const count = Number(text);
-  if (/^\d+$/.test(text) && count >= 1 && count <= mostListed) return count;
-  throw new InvalidArgumentError(`Give a whole number from 1 to ${mostListed}.`);
-}
-
-/** Opens the API, does the work, and takes the exit code that it returns. */
-async function withApi(options: Common, work: (client: ApiClient) => Promise<unknown>): Promise<void> {
-  const [{ openApi }, { ApiProblem, problemSentence }] = await Promise.all([
-    import("./api/connect-api.ts"),
-    import("./api/api-problem.ts"),
-  ]);
-  const client = openApi(options);
-  try {
-    const code = await work(client);
-    if (typeof code === "number" && code !== 0) process.exitCode = code;
-  } catch (error) {
-    if (!(error instanceof ApiProblem)) throw error;
-    throw new UsageProblem(problemSentence(error, client.connection.again), { cause: error });
-  }
-}
-
 const replication = () => import("./commands/replication-commands.ts");
 const jobs = () => import("./commands/job-commands.ts");
 const others = () => import("./commands/other-commands.ts");
@@ -90,6 +34,7 @@ export function addApiCommands(program: Command, mirror: Command): void {
   addCopies(program);
   addExports(program);
   addJobs(program);
+  addRelayCommands(program);
   startOptions(mirror.command("reconcile"))
     .description("compares S3 with OSS, copies what is missing there, and reports what only OSS has")
     .option("--prefix <text>", "only keys that begin so, such as mysql/rm-bp1example/")
@@ -244,8 +189,4 @@ function addOthers(program: Command): void {
   apiOptions(program.command("ready"))
     .description("whether everything that the API needs is there; exit code 1 when something is not")
     .action((options: Common) => withApi(options, async (client) => (await others()).showReadiness(client, options)));
-}
-
-export function group(program: Command, name: string, description: string): Command {
-  return program.command(name).description(description).helpOption("--help", "show this").helpCommand(false);
 }

@@ -2,7 +2,8 @@
 // badly (a receipt does not hold, a job failed), 2 it could not be done.
 import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
-import { addApiCommands, group } from "./api-commands.ts";
+import { addApiCommands } from "./api-commands.ts";
+import { group } from "./api-options.ts";
 import { errorSentence } from "./error-sentence.ts";
 import { connectToLocalCloud } from "./local-connection.ts";
 import { stateFolder } from "./project-folder.ts";
@@ -21,12 +22,12 @@ const exitCodeNotDone = 2;
 
 const program = new Command("causeway")
   .description(
-    "Operates Causeway: copies, exports and the mirror over its API; its secrets; and the proof of its copies.",
+    "Operates Causeway over its API: copies, exports and the mirror; the relay's keys, accounts and usage. And its secrets, and the proof of its copies.",
   )
   .helpOption("--help", "show this")
   .helpCommand(false)
   .exitOverride()
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "causeway: ")) })
+  .configureOutput({ outputError: (text, write) => write(withoutValue(text).replace(/^error: /, "causeway: ")) })
   .addHelpText(
     "after",
     "\nExit codes: 0 done, 1 it ended badly (a receipt does not hold, a job failed), 2 it could not be done.",
@@ -105,6 +106,11 @@ function connect(options: StageOptions): VerifyTarget {
     throw new UsageProblem(`There is no such stage; stages/ has ${knownStages().join(", ")}.`);
   }
   return { stage: options.stage };
+}
+
+/** An unknown option may have been meant for a secret: `--api-key=…` is repeated without what follows. */
+function withoutValue(text: string): string {
+  return text.replace(/('-[\w-]*)=[^']*'/g, "$1=…'");
 }
 
 /** Commander's own complaints repeat what was typed, and here that may be a key. */

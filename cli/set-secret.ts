@@ -111,7 +111,7 @@ export async function withPrompt<Answer>(questions: (ask: Ask) => Promise<Answer
   }
 }
 
-async function readStandardInput(): Promise<string> {
+export async function readStandardInput(): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {

@@ -35,6 +35,8 @@ export interface BootOptions {
   readonly rdsExportPace?: ExportPace;
   /** Of the stand-in for WeCom's robots and webhooks; absent: any free one. Their URLs outlive a restart only there. */
   readonly wecomPort?: number;
+  /** Of the stand-in for the providers of AI; absent: any free one. Accounts that name it outlive a restart only there. */
+  readonly aiUpstreamPort?: number;
   /** Of the REST APIs and the sign-in; absent: any free ones. */
   readonly frontPorts?: FrontPorts;
   readonly lambdaLimits?: PoolLimits & { readonly accountConcurrency?: number };

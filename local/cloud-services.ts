@@ -157,6 +157,11 @@ export async function createServices(
     ...place,
     host: lambda,
     source: sqs,
+    streams: {
+      source: dynamodb.streams,
+      queues: sqs,
+      stateDirectory: serviceDirectory(options.stateDirectory, "lambda"),
+    },
     clock,
     faults,
     authorize: iam.authorize,

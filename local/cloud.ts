@@ -1,5 +1,6 @@
 // Boots the local cloud from a synthesised app: every service behind one port, every resource of the templates in it.
 import { mkdirSync } from "node:fs";
+import { type AiUpstream, startAiUpstream } from "./ai-upstream/ai-upstream.ts";
 import type { OssStandIn } from "./aliyun-oss/aliyun-oss.ts";
 import { bootOss, ensureBuckets } from "./aliyun-oss/boot-oss.ts";
 import type { AliyunCredentials } from "./aliyun-rds/acs3-signature.ts";
@@ -14,6 +15,7 @@ import type { BootOptions } from "./boot-options.ts";
 import { type CloudServices, createServices, serviceDirectory } from "./cloud-services.ts";
 import type { Alarms } from "./cloudwatch/alarms.ts";
 import type { SignInService } from "./cognito/sign-in.ts";
+import type { DynamodbService } from "./dynamodb/dynamodb-service.ts";
 import type { EventBridgeService } from "./eventbridge/eventbridge.ts";
 import { type ApiService, type FrontPorts, startFrontDoors } from "./front-doors.ts";
 import { startGateway } from "./gateway/gateway.ts";
@@ -44,9 +46,11 @@ export interface LocalCloud {
   readonly faults: Faults;
   readonly iam: Iam;
   readonly lambda: LambdaHost;
-  /** Queues that call functions. */
+  /** Queues and tables' streams that call functions. */
   readonly eventSources: EventSources;
   readonly s3: S3Service;
+  /** Counts its calls, and can simulate limits on single items. */
+  readonly dynamodb: Pick<DynamodbService, "calls" | "simulate">;
   readonly stepFunctions: StepFunctionsService;
   readonly eventBridge: EventBridgeService;
   readonly scheduler: SchedulerService;
@@ -58,6 +62,8 @@ export interface LocalCloud {
   mails(): readonly Mail[];
   /** WeCom's robots, and webhooks of any other receiver. */
   readonly wecom: WecomStandIn;
+  /** Anthropic, OpenAI and the Gemini API. */
+  readonly aiUpstream: AiUpstream;
   readonly rds: RdsService;
   /** The REST APIs over HTTP. */
   readonly api: ApiService;
@@ -148,6 +154,11 @@ async function boot(options: BootOptions, started: (() => Promise<unknown>)[]): 
     ...(options.wecomPort === undefined ? {} : { port: options.wecomPort }),
   });
   started.push(() => wecom.close());
+  const aiUpstream = await startAiUpstream({
+    clock,
+    ...(options.aiUpstreamPort === undefined ? {} : { port: options.aiUpstreamPort }),
+  });
+  started.push(() => aiUpstream.close());
 
   const oss = await bootOss(options, {
     clock,
@@ -178,6 +189,7 @@ async function boot(options: BootOptions, started: (() => Promise<unknown>)[]): 
   services.eventBridge.start();
   services.scheduler.start();
   services.sqs.start();
+  await services.eventSources.prepare();
   services.eventSources.start();
   // It sends work to everything else, so it ends first.
   started.push(() => services.eventSources.close());
@@ -192,6 +204,7 @@ async function boot(options: BootOptions, started: (() => Promise<unknown>)[]): 
     lambda: services.lambda,
     eventSources: services.eventSources,
     s3: services.s3,
+    dynamodb: services.dynamodb,
     stepFunctions: services.stepFunctions,
     eventBridge: services.eventBridge,
     scheduler: services.scheduler,
@@ -200,6 +213,7 @@ async function boot(options: BootOptions, started: (() => Promise<unknown>)[]): 
     alarms: services.alarms,
     mails: () => services.outbox.list(),
     wecom,
+    aiUpstream,
     rds: services.rds,
     api: doors.api,
     signIn: doors.signIn,

@@ -19,12 +19,23 @@ export interface Connection {
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 interface Sending {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly query?: Query;
   readonly body?: unknown;
   /** Without it, nothing but a GET is sent twice. */
   readonly idempotencyKey?: string;
   readonly isPublic?: boolean;
+  /** A client key of the relay, in the place of a sign-in. */
+  readonly relayKey?: string;
+  /** The ETag of what was seen. */
+  readonly ifMatch?: string;
+  /** The answer is no envelope but a text, unless it is a refusal. */
+  readonly wantsText?: boolean;
+}
+
+interface Answered {
+  readonly data: unknown;
+  readonly etag: string | undefined;
 }
 
 interface Envelope {
@@ -50,12 +61,50 @@ export class ApiClient {
   }
 
   async get<Name extends Operation>(_operation: Name, path: string, query: Query = {}): Promise<AnswerOf<Name>> {
-    return (await this.#send(path, { method: "GET", query })) as AnswerOf<Name>;
+    return (await this.#data(path, { method: "GET", query })) as AnswerOf<Name>;
+  }
+
+  /** With its ETag, for a change of it. */
+  async getTagged<Name extends Operation>(
+    _operation: Name,
+    path: string,
+  ): Promise<{ readonly data: AnswerOf<Name>; readonly etag: string | undefined }> {
+    const { data, etag } = await this.#send(path, { method: "GET" });
+    return { data: data as AnswerOf<Name>, etag };
+  }
+
+  /** Of a route that answers text. */
+  async getText(_operation: Operation, path: string, query: Query): Promise<string> {
+    return String(await this.#data(path, { method: "GET", query, wantsText: true }));
+  }
+
+  /** Of a route that is asked with a client key of the relay. */
+  async getByKey<Name extends Operation>(
+    _operation: Name,
+    path: string,
+    relayKey: string,
+    query: Query = {},
+  ): Promise<AnswerOf<Name>> {
+    return (await this.#data(path, { method: "GET", query, relayKey })) as AnswerOf<Name>;
+  }
+
+  /** Sent once: `ifMatch` would refuse a repetition of what was done. */
+  async put<Name extends Operation>(
+    _operation: Name,
+    path: string,
+    body: unknown,
+    ifMatch?: string,
+  ): Promise<AnswerOf<Name>> {
+    return (await this.#data(path, { method: "PUT", body, ...(ifMatch && { ifMatch }) })) as AnswerOf<Name>;
+  }
+
+  async delete<Name extends Operation>(_operation: Name, path: string): Promise<AnswerOf<Name>> {
+    return (await this.#data(path, { method: "DELETE" })) as AnswerOf<Name>;
   }
 
   /** Of a route that everybody may ask. */
   async getPublic<Name extends Operation>(_operation: Name, path: string): Promise<AnswerOf<Name>> {
-    return (await this.#send(path, { method: "GET", isPublic: true })) as AnswerOf<Name>;
+    return (await this.#data(path, { method: "GET", isPublic: true })) as AnswerOf<Name>;
   }
 
   /** Sent again where the answer was lost: with the same key it is done once. */
@@ -65,7 +114,7 @@ export class ApiClient {
     body?: unknown,
     idempotencyKey: string = randomUUID(),
   ): Promise<AnswerOf<Name>> {
-    return (await this.#send(path, { method: "POST", body, idempotencyKey })) as AnswerOf<Name>;
+    return (await this.#data(path, { method: "POST", body, idempotencyKey })) as AnswerOf<Name>;
   }
 
   /** The first `most` items of a list, page after page, and whether there are more. */
@@ -89,8 +138,12 @@ export class ApiClient {
     return { items, hasMore: cursor !== null };
   }
 
+  async #data(path: string, sending: Sending): Promise<unknown> {
+    return (await this.#send(path, sending)).data;
+  }
+
   /** `data` of the envelope. Throws ApiProblem for a refusal, UsageProblem where there is no such API. */
-  async #send(path: string, sending: Sending): Promise<unknown> {
+  async #send(path: string, sending: Sending): Promise<Answered> {
     const mayRepeat = sending.method === "GET" || sending.idempotencyKey !== undefined;
     let isTokenRefused = false;
     let waitsForTheFirst = 0;
@@ -101,7 +154,7 @@ export class ApiClient {
       } catch (error) {
         if (error instanceof ApiProblem) {
           // A token that was thrown away meanwhile: once more with a new one.
-          if (error.status === 401 && !isTokenRefused) {
+          if (error.status === 401 && !isTokenRefused && sending.relayKey === undefined) {
             isTokenRefused = true;
             continue;
           }
@@ -124,13 +177,13 @@ export class ApiClient {
     }
   }
 
-  async #sendOnce(path: string, sending: Sending, isTokenRefused: boolean): Promise<unknown> {
-    const { method, query = {}, body, idempotencyKey, isPublic = false } = sending;
+  async #sendOnce(path: string, sending: Sending, isTokenRefused: boolean): Promise<Answered> {
+    const { method, query = {}, body, idempotencyKey, isPublic = false, relayKey, ifMatch } = sending;
     const address = new URL(this.connection.url + path);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) address.searchParams.set(name, String(value));
     }
-    const token = isPublic ? undefined : await this.connection.token(isTokenRefused);
+    const token = isPublic ? undefined : (relayKey ?? (await this.connection.token(isTokenRefused)));
     const answer = await fetch(address, {
       method,
       redirect: "error",
@@ -140,17 +193,21 @@ export class ApiClient {
         ...(token !== undefined && { Authorization: `Bearer ${token}` }),
         ...(body !== undefined && { "Content-Type": "application/json" }),
         ...(idempotencyKey !== undefined && { "Idempotency-Key": idempotencyKey }),
+        ...(ifMatch !== undefined && { "If-Match": ifMatch }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    const envelope = readEnvelope(await answer.text());
+    const text = await answer.text();
+    const etag = answer.headers.get("etag") ?? undefined;
+    if (sending.wantsText && answer.ok) return { data: text, etag };
+    const envelope = readEnvelope(text);
     if (envelope === undefined) {
       throw new UsageProblem(
         `${address.origin}${address.pathname} is no Causeway API: it answered ${answer.status} ` +
           `with ${answer.headers.get("content-type") ?? "nothing"}. Check the address; it ends in the stage's name, or is your own domain.`,
       );
     }
-    if (envelope.code === 0) return envelope.data;
+    if (envelope.code === 0) return { data: envelope.data, etag };
     throw new ApiProblem(answer.status, envelope.message, envelope.data as ApiProblem["data"]);
   }
 

@@ -2,9 +2,10 @@
 import type * as z from "zod";
 import type { routes as alertsRoutes } from "../../lambdas/alerts/routes.ts";
 import type { routes as consoleRoutes } from "../../lambdas/console/routes.ts";
+import type { routes as relayRoutes } from "../../lambdas/relay/routes.ts";
 import type { routes as replicationRoutes } from "../../lambdas/replication/routes.ts";
 
-type KnownRoute = (typeof alertsRoutes | typeof consoleRoutes | typeof replicationRoutes)[number];
+type KnownRoute = (typeof alertsRoutes | typeof consoleRoutes | typeof relayRoutes | typeof replicationRoutes)[number];
 
 /** Such as `listCopies`. */
 export type Operation = KnownRoute["operation"];

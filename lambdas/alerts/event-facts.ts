@@ -32,6 +32,18 @@ export const eventFacts: { readonly [Name in EventName]: EventFacts<Name> } = {
   MirrorFailed: { severity: "warning", subject: ["sourceKey"], runbook: "An object is not mirrored" },
   MirrorLagging: { severity: "warning", subject: [], runbook: "The mirror lags" },
   MirrorReconciled: { severity: "warning", subject: [], runbook: "The mirror's comparison found differences" },
+  RelayAccountLimited: { severity: "warning", subject: ["accountId"], runbook: "A relay account is limited" },
+  RelayAccountBlocked: { severity: "critical", subject: ["accountId"], runbook: "A relay account is blocked" },
+  RelayAccountRecovered: { severity: "info", subject: ["accountId"], runbook: "A relay account is limited" },
+  RelayBudgetNear: { severity: "warning", subject: ["keyId", "limit", "percent"], runbook: "A key nears its limit" },
+  RelayOverrun: { severity: "warning", subject: ["keyId"], runbook: "An upstream reported more than was reserved" },
+  RelayErrorRate: { severity: "critical", subject: ["accountId"], runbook: "Relay requests fail" },
+  RelayErrorRateNormal: { severity: "info", subject: ["accountId"], runbook: "Relay requests fail" },
+  RelayLatency: { severity: "warning", subject: ["accountId"], runbook: "Relay answers come late" },
+  RelayLatencyNormal: { severity: "info", subject: ["accountId"], runbook: "Relay answers come late" },
+  RelayUsageAnomaly: { severity: "warning", subject: ["keyId", "measure"], runbook: "Relay usage is unusual" },
+  RelayAuthenticationBurst: { severity: "warning", subject: ["network"], runbook: "Many wrong relay keys" },
+  RelayNewNetwork: { severity: "warning", subject: ["keyId", "network"], runbook: "A key from a new network" },
   NothingNew: { severity: "critical", subject: ["databaseId"], runbook: "Nothing new of a database" },
   ScheduleMissed: { severity: "critical", subject: ["schedule"], runbook: "A schedule was missed" },
   DeadLettersWaiting: { severity: "critical", subject: ["queue"], runbook: "Dead letters wait" },
@@ -88,6 +100,14 @@ export const recoveries: { readonly [Name in EventName]?: Recovering } = {
     when: { state: ["succeeded", "succeeded-with-warnings"] },
     recovers: [{ event: "ReplicationRunFinished", by: {} }],
   },
+  RelayAccountRecovered: {
+    recovers: [
+      { event: "RelayAccountLimited", by: { accountId: "accountId" } },
+      { event: "RelayAccountBlocked", by: { accountId: "accountId" } },
+    ],
+  },
+  RelayErrorRateNormal: { recovers: [{ event: "RelayErrorRate", by: { accountId: "accountId" } }] },
+  RelayLatencyNormal: { recovers: [{ event: "RelayLatency", by: { accountId: "accountId" } }] },
   DeadLettersCleared: { recovers: [{ event: "DeadLettersWaiting", by: { queue: "queue" } }] },
 };
 

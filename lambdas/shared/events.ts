@@ -29,6 +29,14 @@ const mirrorFacts = {
   targetKey: z.string(),
 };
 
+/** An upstream account of the relay. */
+const accountFacts = {
+  accountId: z.string(),
+  name: z.string(),
+  provider: z.string(),
+  platform: z.string(),
+};
+
 export const eventSchemas = {
   /** The schedule called, and a run was started: what ScheduleMissed waits for. */
   ScheduledRunStarted: z.object({ schedule: z.string(), scheduledTime: z.string(), runId: z.string() }),
@@ -79,6 +87,60 @@ export const eventSchemas = {
     sentence: z.string(),
     counts: z.record(z.string(), z.number()),
   }),
+
+  /** An upstream said that this account may do no more until then (null: not said), in all or for a family of models. */
+  RelayAccountLimited: z.object({
+    ...accountFacts,
+    state: z.string(),
+    family: z.string().nullable(),
+    until: z.string().nullable(),
+    said: z.string(),
+  }),
+  /** An upstream refuses this account: only a person, or a test that succeeds, brings it back. */
+  RelayAccountBlocked: z.object({ ...accountFacts, state: z.string(), said: z.string() }),
+  RelayAccountRecovered: z.object({ ...accountFacts, family: z.string().nullable(), was: z.string() }),
+  /** A key has used so many percent (80, 90, 100) of a limit of cost. Once per window and threshold. */
+  RelayBudgetNear: z.object({
+    keyId: z.string(),
+    /** Such as `day`, `week opus`, `balance`. */
+    limit: z.string(),
+    percent: z.number(),
+    usedNanoUsd: z.number(),
+    limitNanoUsd: z.number(),
+    resetAt: z.string().nullable(),
+  }),
+  /** An upstream reported more than had been reserved for its requests: charged all the same. */
+  RelayOverrun: z.object({ keyId: z.string(), requests: z.number(), nanoUsd: z.number(), requestId: z.string() }),
+  /** A share of an account's requests failed; `accountId` empty: of all together. */
+  RelayErrorRate: z.object({
+    accountId: z.string(),
+    requests: z.number(),
+    errors: z.number(),
+    percent: z.number(),
+    minutes: z.number(),
+  }),
+  RelayErrorRateNormal: z.object({ accountId: z.string() }),
+  /** The first bytes of an account come late; `accountId` empty: of all together. */
+  RelayLatency: z.object({
+    accountId: z.string(),
+    requests: z.number(),
+    medianMilliseconds: z.number(),
+    usualMilliseconds: z.number(),
+    minutes: z.number(),
+  }),
+  RelayLatencyNormal: z.object({ accountId: z.string() }),
+  /** An hour used far more than the same hour of the days before. `keyId` empty: of all keys together. */
+  RelayUsageAnomaly: z.object({
+    keyId: z.string(),
+    measure: z.enum(["tokens", "cost"]),
+    /** Tokens, or nano-USD. */
+    value: z.number(),
+    usual: z.number(),
+    hour: z.string(),
+  }),
+  RelayAuthenticationBurst: z.object({ network: z.string(), failures: z.number(), minutes: z.number() }),
+  /** A key was used from a network that it has not been seen in for 30 days. */
+  RelayNewNetwork: z.object({ keyId: z.string(), network: z.string(), client: z.string() }),
 
   /** Raised by the check for silence: no recovery point of this database since then (null: none ever). */
   NothingNew: z.object({ databaseId: z.string(), lastAt: z.string().nullable(), hours: z.number() }),

@@ -7,8 +7,14 @@ import ipaddr from "ipaddr.js";
 import { CausewayError, messageOf } from "./errors.ts";
 
 export interface AddressPolicy {
-  /** Loopback addresses, and http to them, for the stage of a laptop. Nothing else is ever let through. */
+  /** Loopback addresses, and http to them, for the stage of a laptop. */
   readonly allowLoopback: boolean;
+  /**
+   * `host` or `host:port` of the stage's configuration, never of an API: these may lie in private networks. A name still
+   * needs https and never leads to loopback, link-local or metadata addresses; an address that is written here itself may
+   * be any. Default: none.
+   */
+  readonly allowedHosts?: readonly string[];
   /** Default: the machine's resolver. */
   readonly resolve?: typeof resolveHost;
 }
@@ -34,11 +40,22 @@ export interface GuardedAnswer {
   readonly retryAfterSeconds: number | undefined;
 }
 
+type Allowances = Pick<AddressPolicy, "allowLoopback" | "allowedHosts">;
+
+/**
+ * Where clouds keep credentials for whoever runs inside, beyond the link-local range: AWS by IPv6, and Aliyun, which
+ * takes an address of the shared range.
+ */
+const metadataRanges = [ipaddr.parseCIDR("fd00:ec2::/32"), ipaddr.parseCIDR("100.100.100.200/32")];
+
+/** Ranges behind which an allowed host may lie; of these, ipaddr.js names each. */
+const insideRanges: ReadonlySet<string> = new Set(["unicast", "private", "uniqueLocal", "carrierGradeNat"]);
+
 /**
  * The address as a URL, or `AddressRefused`: it is not https, carries credentials, or is itself a private address.
  * Names are looked at when they are resolved. URL's own parser turns 0x7f.1, 2130706433 and the like into 127.0.0.1.
  */
-export function checkAddress(address: string, policy: Pick<AddressPolicy, "allowLoopback">): URL {
+export function checkAddress(address: string, policy: Allowances): URL {
   const url = URL.parse(address);
   if (url === null) throw refused("it is not a URL");
   if (url.protocol !== "https:" && !(policy.allowLoopback && url.protocol === "http:")) {
@@ -48,6 +65,27 @@ export function checkAddress(address: string, policy: Pick<AddressPolicy, "allow
   const literal = literalAddress(url.hostname);
   if (literal !== undefined) checkResolved(literal, url, policy);
   return url;
+}
+
+/**
+ * A proxy's address under the same guard, as an https URL whatever it speaks: what goes through it is encrypted for the
+ * target. Throws `AddressRefused`, also for a host that is more than a host.
+ */
+export function checkProxyAddress(host: string, port: number, policy: Allowances): URL {
+  const url = checkAddress(`https://${host.includes(":") ? `[${host}]` : host}:${port}`, policy);
+  const isBare = url.pathname === "/" && url.search === "" && url.hash === "" && Number(url.port || 443) === port;
+  if (!isBare) throw refused("the proxy's host is no host name");
+  return url;
+}
+
+/** Whether a checked address is one that only the stage's configuration lets through. */
+export function isAllowedHost(url: URL, { allowedHosts = [] }: Pick<AddressPolicy, "allowedHosts">): boolean {
+  if (allowedHosts.length === 0) return false;
+  const port = url.port || (url.protocol === "https:" ? "443" : "80");
+  return allowedHosts.some((allowed) => {
+    const entry = allowed.toLowerCase();
+    return entry === url.hostname || entry === `${url.hostname}:${port}`;
+  });
 }
 
 /**
@@ -125,12 +163,14 @@ function exchange(url: URL, options: RequestOptions, { body, mostAnswerBytes }: 
   });
 }
 
-function checkResolved(address: string, url: URL, policy: Pick<AddressPolicy, "allowLoopback">): void {
+function checkResolved(address: string, url: URL, policy: Allowances): void {
   const range = rangeOf(address);
   if (range === "loopback" && policy.allowLoopback) return;
   // Only the laptop's own stand-ins may be called without TLS.
   if (url.protocol !== "https:") throw refused("it must begin with https://");
-  if (range !== "unicast") throw refused(`it leads to an address that is not public (${range})`);
+  if (range === "unicast") return;
+  if (isAllowedHost(url, policy) && (insideRanges.has(range) || literalAddress(url.hostname) !== undefined)) return;
+  throw refused(`it leads to an address that is not public (${range})`);
 }
 
 /**
@@ -139,6 +179,7 @@ function checkResolved(address: string, url: URL, policy: Pick<AddressPolicy, "a
  */
 function rangeOf(address: string): string {
   const parsed = ipaddr.process(address);
+  if (metadataRanges.some((range) => parsed.kind() === range[0].kind() && parsed.match(range))) return "metadata";
   if (parsed.kind() === "ipv4") return parsed.range();
   // The library calls "unicast" whatever it has no name for; of IPv6, global unicast is 2000::/3 (RFC 4291, 2.4).
   const isGlobal = ((parsed.toByteArray()[0] ?? 0) & 0xe0) === 0x20;

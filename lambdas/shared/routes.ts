@@ -12,7 +12,7 @@ export type Role = (typeof roles)[number];
 export type Access = Role | "public" | "metrics-token" | "relay-key";
 
 /** Kinds of access that API Gateway's authorizer knows nothing of. */
-export function isOpenAtGateway(access: Access): boolean {
+export function isOpenAtGateway(access: Access): access is Exclude<Access, Role> {
   return !roles.some((role) => role === access);
 }
 
@@ -72,6 +72,6 @@ export interface Page<Item> {
 
 export function mayCall(access: Access, caller: Pick<Caller, "roles">): boolean {
   if (isOpenAtGateway(access)) return true;
-  const needed = roles.findIndex((role) => role === access);
+  const needed = roles.indexOf(access);
   return caller.roles.some((role) => roles.indexOf(role) >= needed);
 }

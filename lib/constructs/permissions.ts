@@ -6,7 +6,7 @@ export interface Permission {
   readonly actions: readonly string[];
   /** ARNs. */
   readonly resources: readonly string[];
-  readonly conditions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly conditions?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
   /** Taken away instead of given: an exception from a wider permission. Default: given. */
   readonly denied?: boolean;
   /** Why a resource ends in a wildcard. Without it, cdk-nag reports every wildcard. */

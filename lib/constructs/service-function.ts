@@ -61,6 +61,11 @@ export interface FunctionProps {
   readonly nodeOptions?: readonly string[];
   /** Most instances at the same time. Absent: whatever the account has left. */
   readonly reservedConcurrency?: number;
+  /**
+   * Invocations that one execution environment may serve at once, for a function that keeps nothing per call outside of
+   * it: the local cloud does, and Lambda Managed Instances. Lambda as usual gives each call an environment of its own.
+   */
+  readonly sharesEnvironment?: number;
   /** A queue's messages are its calls: what fails stays there, and ends in the queue's own dead letters. */
   readonly readsQueue?: boolean;
   /** For a function that is called without anybody waiting: where calls go that failed for good. */
@@ -147,6 +152,11 @@ export class ServiceFunction extends Construct {
         retryAttempts: 2,
       }),
     });
+    if (props.sharesEnvironment !== undefined) {
+      const resource = this.function.node.defaultChild;
+      if (!(resource instanceof CfnFunction)) throw new TypeError("a function's default child is a CfnFunction");
+      resource.addMetadata("causeway:concurrentInvocations", props.sharesEnvironment);
+    }
     if (props.network !== undefined) placeInNetwork(this.function, props.network);
     permit(this.role, [...props.permissions, ...(props.network === undefined ? [] : [networkInterfaces])]);
     new FailureAlarm(this, "FailureAlarm", {

@@ -56,6 +56,8 @@ export class DataStack extends Stack {
   readonly relayTotals: Table;
   /** Keys the hashes of client keys. */
   readonly relayKeyPepper: Secret;
+  /** Seals the credentials of upstream accounts, and nothing else: who reads tables cannot open them. */
+  readonly relayCredentialsKey: Key;
   readonly backups: Bucket;
   readonly work: Bucket;
   readonly bus: EventBus;
@@ -171,6 +173,12 @@ export class DataStack extends Stack {
     }).bucket;
 
     this.relayKeyPepper = this.#relayKeyPepper(stage);
+    this.relayCredentialsKey = new Key(this, "RelayCredentialsKey", {
+      alias: `causeway-${stage}/relay-credentials`,
+      description: `Causeway ${stage}: seals the credentials of the relay's upstream accounts`,
+      enableKeyRotation: true,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
 
     this.bus = new EventBus(this, "EventBus", {
       eventBusName: `causeway-${stage}`,

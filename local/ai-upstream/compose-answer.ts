@@ -68,7 +68,12 @@ export function composeAnswer(call: Call, behaviour: Behaviour, id: string, now:
   if (refusal) return finish(errorBody(asked, refusal.error, requestId), refusal.headers);
   if (asked.operation === "hello") return finish(whole("", 200));
   const talk = conversations[asked.operation];
-  if (talk) return finish(isCacheable(asked, behaviour) ? cachedTalk(talk, asked, behaviour, id, now) : compose(talk, asked, behaviour, namingOf(behaviour, id, now)));
+  if (talk)
+    return finish(
+      isCacheable(asked, behaviour)
+        ? cachedTalk(talk, asked, behaviour, id, now)
+        : compose(talk, asked, behaviour, namingOf(behaviour, id, now)),
+    );
   const other = otherAnswer(asked, call.json, call.query);
   if (isError(other)) return finish(errorBody(asked, other, requestId));
   return finish(jsonBody(asked, other, behaviour));
@@ -158,7 +163,7 @@ function errorBody({ platform }: Asked, error: VendorError, requestId: string): 
 }
 
 function whole(content: string | Uint8Array, status: number, kind: ContentKind = "json"): Body {
-  const bytes = Buffer.from(content as string);
+  const bytes = typeof content === "string" ? Buffer.from(content) : Buffer.from(content);
   return { status, kind, bytes, pieces: [{ end: bytes.length, waitMilliseconds: 0, isEvent: true }] };
 }
 
@@ -196,7 +201,8 @@ function isCacheable(asked: Asked, behaviour: Behaviour): boolean {
 }
 
 function cachedTalk(talk: Conversation, asked: Asked, behaviour: Behaviour, id: string, now: number): Body {
-  const { operation, model, stream, sse, inputBytes, mostOutputTokens, answers, includeUsage, showThoughts, store } = asked;
+  const { operation, model, stream, sse, inputBytes, mostOutputTokens, answers, includeUsage, showThoughts, store } =
+    asked;
   const flags = `${stream}${sse}${includeUsage}${showThoughts}${store}`;
   const name = `${operation} ${tokensInBytes(inputBytes)} ${mostOutputTokens} ${answers} ${flags} ${model}`;
   let known = templates.get(behaviour);
@@ -223,6 +229,8 @@ function makeTemplate(body: Body): Template {
   return {
     ...body,
     idAt: placesOf(new RegExp(idHole, "g")).map((end) => end - idLength),
-    secondAt: placesOf(new RegExp(`"created(?:_at)?": ?${secondHole}`, "g")).map((end) => end - String(secondHole).length),
+    secondAt: placesOf(new RegExp(`"created(?:_at)?": ?${secondHole}`, "g")).map(
+      (end) => end - String(secondHole).length,
+    ),
   };
 }

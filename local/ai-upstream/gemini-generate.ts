@@ -56,7 +56,7 @@ function candidate(parts: readonly JsonObject[], index: number, ended: Plan | un
     content: { parts, role: "model" },
     ...(ended && { finishReason: finishReason(ended) }),
     index,
-    ...(ended && ended.usage && ended.usage.webSearchRequests > 0 && { groundingMetadata: grounding(ended.usage) }),
+    ...(ended?.usage && ended.usage.webSearchRequests > 0 && { groundingMetadata: grounding(ended.usage) }),
   };
 }
 

@@ -10,7 +10,9 @@ export function completionJson(asked: Asked, plan: Plan): JsonObject {
   const message = {
     role: "assistant",
     content: plan.text === "" && plan.calls.length > 0 ? null : plan.text,
-    ...(plan.calls.length > 0 && { tool_calls: plan.calls.map((call, index) => ({ ...callOf(call, plan.id, index) })) }),
+    ...(plan.calls.length > 0 && {
+      tool_calls: plan.calls.map((call, index) => ({ ...callOf(call, plan.id, index) })),
+    }),
     refusal: null,
     annotations: [],
   };

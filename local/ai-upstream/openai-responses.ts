@@ -1,5 +1,5 @@
 // Answers of OpenAI's Responses API, as JSON and as the named, numbered events of a stream (facts/relay.md 2.2).
-import { type Plan, type Usage } from "./plan-answer.ts";
+import type { Plan, Usage } from "./plan-answer.ts";
 import type { Asked } from "./read-asked.ts";
 import type { JsonObject } from "./read-json.ts";
 import { type OutputItem, outputItems } from "./response-items.ts";

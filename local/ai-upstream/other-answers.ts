@@ -1,15 +1,14 @@
 // Answers that are no conversation: token counts, embeddings, lists of models.
-import type { Platform } from "./behaviour.ts";
+import type { Platform, VendorError } from "./behaviour.ts";
 import { tokensInBytes } from "./plan-answer.ts";
 import type { Asked } from "./read-asked.ts";
 import { asList, asNumber, asObject, fieldIn, type JsonObject } from "./read-json.ts";
 import { unknownModel } from "./validate-request.ts";
-import type { VendorError } from "./behaviour.ts";
 
 /** Models that the lists name; answers are given for any other of the vendor's too. */
 const models: Readonly<Record<Platform, readonly string[]>> = {
-  anthropic: ["claude-opus-5-5", "claude-sonnet-4-5", "claude-haiku-4-5"],
-  openai: ["gpt-5.1", "gpt-5", "gpt-5-mini", "text-embedding-3-small", "text-embedding-3-large"],
+  anthropic: ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"],
+  openai: ["gpt-6-sol", "gpt-5", "gpt-5-mini", "text-embedding-3-small", "text-embedding-3-large"],
   gemini: ["gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-embedding-001"],
 };
 
@@ -29,7 +28,9 @@ export function otherAnswer(asked: Asked, json: unknown, query: string): JsonObj
     case "openai.embeddings":
       return openaiEmbeddings(asked, asObject(json) ?? {}, tokens);
     case "gemini.embed":
-      return { embedding: { values: vector(asNumber(fieldIn(json, "outputDimensionality")) ?? defaultDimensions.gemini) } };
+      return {
+        embedding: { values: vector(asNumber(fieldIn(json, "outputDimensionality")) ?? defaultDimensions.gemini) },
+      };
     case "gemini.batch-embed":
       return { embeddings: asList(fieldIn(json, "requests")).slice(0, mostEmbeddings).map(geminiEmbedding) };
     case "anthropic.models":

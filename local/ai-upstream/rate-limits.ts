@@ -23,7 +23,11 @@ export function refuseByRate(platform: Platform, limit: RateLimit, now: number):
   const reset = `${new Date(now + seconds * 1000).toISOString().slice(0, 19)}Z`;
   return {
     error: { status: 429 },
-    headers: { ...anthropicWindow("requests", 4000, 0, reset), ...anthropicWindow("tokens", 500_000, 0, reset), ...retryAfter },
+    headers: {
+      ...anthropicWindow("requests", 4000, 0, reset),
+      ...anthropicWindow("tokens", 500_000, 0, reset),
+      ...retryAfter,
+    },
   };
 }
 
@@ -107,7 +111,12 @@ function geminiLimit(seconds: number, isDaily: boolean): Refusal {
         },
         {
           "@type": "type.googleapis.com/google.rpc.Help",
-          links: [{ description: "Learn more about Gemini API quotas", url: "https://ai.google.dev/gemini-api/docs/rate-limits" }],
+          links: [
+            {
+              description: "Learn more about Gemini API quotas",
+              url: "https://ai.google.dev/gemini-api/docs/rate-limits",
+            },
+          ],
         },
         { "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: delay },
       ],

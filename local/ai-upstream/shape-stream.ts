@@ -1,5 +1,5 @@
 // From the events of a stream to its frames of bytes: each vendor's framing, and what a script puts in between.
-import type { Behaviour } from "./behaviour.ts";
+import type { Behaviour, VendorError } from "./behaviour.ts";
 import { responseFailed } from "./openai-responses.ts";
 import type { Plan } from "./plan-answer.ts";
 import type { Asked } from "./read-asked.ts";
@@ -15,7 +15,14 @@ const comment = ": keep-alive\n\n";
 /** One text per event. */
 export function shapeStream(events: readonly StreamEvent[], asked: Asked, plan: Plan, behaviour: Behaviour): string[] {
   let shaped = [...events];
-  if (behaviour.unknownEvents) shaped = [...shaped.slice(0, 1), unknownEvent(asked), ...shaped.slice(1, -1), unknownEvent(asked), ...shaped.slice(-1)];
+  if (behaviour.unknownEvents)
+    shaped = [
+      ...shaped.slice(0, 1),
+      unknownEvent(asked),
+      ...shaped.slice(1, -1),
+      unknownEvent(asked),
+      ...shaped.slice(-1),
+    ];
   const { streamError } = behaviour;
   if (streamError) shaped = [...shaped.slice(0, streamError.afterEvents), errorEvent(asked, plan, behaviour)];
   if (asked.operation === "openai.responses") shaped = numbered(shaped);
@@ -78,7 +85,7 @@ function unknownEvent({ operation, model }: Asked): StreamEvent {
  */
 function errorEvent(asked: Asked, plan: Plan, { streamError }: Behaviour): StreamEvent {
   const { platform, operation } = asked;
-  const error = streamError ?? { status: 500 };
+  const error: VendorError = streamError ?? { status: 500 };
   const envelope = errorEnvelope(platform, error, requestIdOf(platform, plan.id));
   if (operation === "anthropic.messages") return { name: "error", data: envelope };
   if (operation !== "openai.responses") return { data: envelope };

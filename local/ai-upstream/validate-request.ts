@@ -26,6 +26,7 @@ const families: Readonly<Record<Platform, RegExp>> = {
 export function validateRequest(asked: Asked, json: unknown, headers: IncomingHttpHeaders): VendorError | undefined {
   const { platform, operation } = asked;
   if (operation === "unknown") return unknownPath(platform);
+  if (operation === "hello") return undefined;
   if (platform === "anthropic") {
     const problem = anthropicVersion(headers);
     if (problem) return problem;
@@ -49,8 +50,14 @@ export function unknownModel(platform: Platform, model: string): VendorError {
 }
 
 const takesNoBody = new Set<Operation>([
-  ...(["anthropic.models", "anthropic.model", "openai.models", "openai.model", "gemini.models", "gemini.model"] as const),
-  "hello",
+  ...([
+    "anthropic.models",
+    "anthropic.model",
+    "openai.models",
+    "openai.model",
+    "gemini.models",
+    "gemini.model",
+  ] as const),
 ]);
 
 const checks = { anthropic: checkAnthropic, openai: checkOpenai, gemini: checkGemini };
@@ -105,7 +112,10 @@ function checkGemini({ operation }: Asked, body: JsonObject): VendorError | unde
   }
   const required = { "gemini.embed": "content", "gemini.batch-embed": "requests" }[operation as string] ?? "contents";
   // countTokens takes the whole request instead, too.
-  if (body[required] !== undefined || (operation === "gemini.count-tokens" && body.generateContentRequest !== undefined)) {
+  if (
+    body[required] !== undefined ||
+    (operation === "gemini.count-tokens" && body.generateContentRequest !== undefined)
+  ) {
     return undefined;
   }
   return { status: 400, message: `* GenerateContentRequest.${required}: ${required} is not specified\n` };

@@ -4,9 +4,11 @@ import type { EventBridgeService } from "../eventbridge/eventbridge.ts";
 import type { RuleTarget } from "../eventbridge/rule.ts";
 import { ServiceError } from "../gateway/service.ts";
 import type { Iam } from "../iam/iam.ts";
+import type { EventSourceMapping } from "../lambda/event-source-mapping.ts";
 import type { EventSources } from "../lambda/event-sources.ts";
 import { type AsynchronousSettings, asynchronousDefaults } from "../lambda/function-definition.ts";
 import type { LambdaHost } from "../lambda/lambda-host.ts";
+import type { StreamMapping } from "../lambda/stream-mapping.ts";
 import type { SchedulerService } from "../scheduler/scheduler.ts";
 import type { StepFunctionsService } from "../step-functions/step-functions.ts";
 import { Properties } from "./properties.ts";
@@ -25,7 +27,7 @@ export interface ComputeServices {
 /** Lambda's own defaults. */
 const defaultMemoryMb = 128;
 const defaultTimeoutSeconds = 3;
-const defaultBatchSize = 10;
+const defaultBatchSize = { queue: 10, stream: 100 };
 
 /** Returns one sentence for each thing that cannot run here. */
 export function provisionCompute(assembly: ResolvedAssembly, services: ComputeServices): string[] {
@@ -126,26 +128,58 @@ function addEventSource(
   services: ComputeServices,
 ): string | undefined {
   const where = `AWS::Lambda::EventSourceMapping (${resource.constructPath})`;
-  const queueArn = properties.optionalText("EventSourceArn") ?? "";
-  if (!queueArn.includes(":sqs:")) return `${where}: locally, only queues call functions, not ${queueArn || "others"}.`;
-  const maximumConcurrency = properties.object("ScalingConfig").number("MaximumConcurrency");
-  const mapping = {
-    functionArn: functionArnOf(properties.text("FunctionName"), resources),
-    queueArn,
-    batchSize: properties.number("BatchSize") ?? defaultBatchSize,
-    windowSeconds: properties.number("MaximumBatchingWindowInSeconds") ?? 0,
-    reportsItemFailures: properties.texts("FunctionResponseTypes").includes("ReportBatchItemFailures"),
-    ...(maximumConcurrency === undefined ? {} : { maximumConcurrency }),
-    enabled: properties.optionalText("Enabled") !== "false",
-  };
+  const sourceArn = properties.optionalText("EventSourceArn") ?? "";
+  const isStream = /:dynamodb:.*\/stream\//.test(sourceArn);
+  if (!isStream && !sourceArn.includes(":sqs:")) {
+    return `${where}: locally, only queues and DynamoDB streams call functions, not ${sourceArn || "others"}.`;
+  }
   try {
-    const fault = services.eventSources.add(mapping);
+    const fault = isStream
+      ? services.eventSources.addStream(streamMapping(properties, resources))
+      : services.eventSources.add(queueMapping(properties, resources));
     return fault === undefined ? undefined : `${where}: Lambda would refuse it: ${fault}`;
   } catch (error) {
-    // Its function or queue is one that the local cloud does not have, and has named already.
+    // Its function or source is one that the local cloud does not have, and has named already.
     if (error instanceof ServiceError) return `${where}: it does not run locally: ${error.message}`;
     throw error;
   }
+}
+
+/** What both kinds of sources have. */
+function commonMapping(properties: Properties, resources: readonly Resource[]) {
+  return {
+    functionArn: functionArnOf(properties.text("FunctionName"), resources),
+    windowSeconds: properties.number("MaximumBatchingWindowInSeconds") ?? 0,
+    reportsItemFailures: properties.texts("FunctionResponseTypes").includes("ReportBatchItemFailures"),
+    enabled: properties.optionalText("Enabled") !== "false",
+  };
+}
+
+function queueMapping(properties: Properties, resources: readonly Resource[]): EventSourceMapping {
+  const maximumConcurrency = properties.object("ScalingConfig").number("MaximumConcurrency");
+  return {
+    ...commonMapping(properties, resources),
+    queueArn: properties.text("EventSourceArn"),
+    batchSize: properties.number("BatchSize") ?? defaultBatchSize.queue,
+    ...(maximumConcurrency === undefined ? {} : { maximumConcurrency }),
+  };
+}
+
+function streamMapping(properties: Properties, resources: readonly Resource[]): StreamMapping {
+  const filters = properties.object("FilterCriteria").objects("Filters");
+  const onFailureQueueArn = properties.object("DestinationConfig").object("OnFailure").optionalText("Destination");
+  return {
+    ...commonMapping(properties, resources),
+    streamArn: properties.text("EventSourceArn"),
+    startingPosition: properties.text("StartingPosition"),
+    batchSize: properties.number("BatchSize") ?? defaultBatchSize.stream,
+    bisects: properties.flag("BisectBatchOnFunctionError"),
+    retryAttempts: properties.number("MaximumRetryAttempts") ?? -1,
+    recordAgeSeconds: properties.number("MaximumRecordAgeInSeconds") ?? -1,
+    ...(onFailureQueueArn === undefined ? {} : { onFailureQueueArn }),
+    filters: filters.map((filter) => filter.text("Pattern")),
+    parallelizationFactor: properties.number("ParallelizationFactor") ?? 1,
+  };
 }
 
 function addStateMachine(resource: Resource, properties: Properties, services: ComputeServices): string | undefined {

@@ -11,6 +11,7 @@ import type { SesService } from "../ses/ses.ts";
 import type { SqsService } from "../sqs/sqs.ts";
 import { Properties } from "./properties.ts";
 import type { Resource } from "./resolve-assembly.ts";
+import { streamArnOf } from "./resource-identity.ts";
 
 export interface DataServices {
   readonly dynamodb: DynamodbService;
@@ -155,6 +156,7 @@ function tableDefinition(table: Resource, kms: KmsService): TableDefinition {
     localSecondaryIndexes: indexes(properties, "LocalSecondaryIndexes"),
     timeToLiveAttribute: timeToLive.flag("Enabled") ? timeToLive.text("AttributeName") : undefined,
     streamViewType: properties.object("StreamSpecification").optionalText("StreamViewType"),
+    streamArn: streamArnOf(table.arn ?? ""),
     ...(keyId === undefined ? {} : { kmsKeyArn: kms.keyArnOf(keyId) }),
   };
 }

@@ -10,6 +10,7 @@ export interface JsonObject {
 export interface TemplateResource {
   readonly Type: string;
   readonly Properties?: JsonObject;
+  readonly Metadata?: JsonObject;
   readonly Condition?: string;
 }
 

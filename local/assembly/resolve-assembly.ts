@@ -13,6 +13,8 @@ export interface Resource {
   readonly physicalName: string;
   readonly arn: string | undefined;
   readonly properties: JsonObject;
+  /** As the template writes it. */
+  readonly metadata?: JsonObject;
 }
 
 export interface ResolvedAssembly {
@@ -90,6 +92,7 @@ function resolveResource(
     physicalName: identity.physicalName,
     arn: identity.arn,
     properties: isObject(properties) ? properties : {},
+    ...(resource.Metadata === undefined ? {} : { metadata: resource.Metadata }),
   };
 }
 

@@ -74,13 +74,17 @@ function arnOf(place: Place, service: string, rest: string): string {
   return `arn:${place.partition}:${service}:${place.region}:${place.accountId}:${rest}`;
 }
 
+/** A stream's name is the moment when it was switched on; here that is the same at every boot. */
+export function streamArnOf(tableArn: string): string {
+  return `${tableArn}/stream/2026-01-01T00:00:00.000`;
+}
+
 const table: NamingRule = {
   property: "TableName",
   longest: 255,
   identify(place, name) {
     const arn = arnOf(place, "dynamodb", `table/${name}`);
-    const StreamArn = `${arn}/stream/2026-01-01T00:00:00.000`;
-    return { arn, ref: name, attributes: { Arn: arn, StreamArn, TableId: hashedUuid(arn) } };
+    return { arn, ref: name, attributes: { Arn: arn, StreamArn: streamArnOf(arn), TableId: hashedUuid(arn) } };
   },
 };
 

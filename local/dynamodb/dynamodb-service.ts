@@ -1,8 +1,7 @@
 // DynamoDB for the local cloud: checks permission, then lets a DynamoDB-compatible server do the work unchanged.
-import http from "node:http";
 import path from "node:path";
-import { flatten } from "../gateway/gateway.ts";
 import type { JsonInput } from "../gateway/json-service.ts";
+import type { StreamSourcePort } from "../gateway/ports.ts";
 import {
   type Authorize,
   type LocalService,
@@ -10,12 +9,21 @@ import {
   type ServiceRequest,
   type ServiceResponse,
 } from "../gateway/service.ts";
+import { Clock } from "../rig/clock.ts";
+import { type BackendAnswer, BackendCalls, contentType } from "./backend-calls.ts";
+import { refuse } from "./conflicts.ts";
 import { type DynamodbBackend, startDynoxide } from "./dynoxide-process.ts";
+import { ItemGuard, type ItemSimulation } from "./item-guard.ts";
 import { knownOperations, type RequiredPermission, requiredPermissions } from "./required-permissions.ts";
-import { type CallBackend, ensureTable, partitionKeyOf, type TableDefinition } from "./tables.ts";
+import { StreamTimes } from "./stream-times.ts";
+import { TableStreams } from "./table-streams.ts";
+import { ensureTable, keyNamesOf, partitionKeyOf, type TableDefinition } from "./tables.ts";
+import { resourceText, type TouchedItem, tablesText, touchedItems } from "./touched-items.ts";
 
 export interface DynamodbOptions {
   readonly authorize: Authorize;
+  /** Default: one of its own. */
+  readonly clock?: Clock;
   readonly region: string;
   readonly accountId: string;
   /** Exists already; the database lies here. */
@@ -29,11 +37,21 @@ export interface DynamodbOptions {
 export interface DynamodbService extends LocalService {
   /** Makes the table unless it is there. */
   addTable(definition: TableDefinition): Promise<void>;
+  /** For event source mappings. */
+  readonly streams: StreamSourcePort;
+  /** Calls that arrived since boot, refused ones too, by operation and table: `UpdateItem Keys`, `TransactWriteItems Keys+Usage`. */
+  calls(): Readonly<Record<string, number>>;
+  /** Switches limits on single items on, or off again where a member is absent. Throws RangeError. */
+  simulate(simulation: ItemSimulation): void;
+}
+
+interface ReadCall {
+  readonly operation: string;
+  readonly input: JsonInput;
+  readonly items: readonly TouchedItem[];
 }
 
 const targetPrefix = "DynamoDB_20120810.";
-const contentType = "application/x-amz-json-1.0";
-const mostConnections = 64;
 /** Operations whose answers carry ARNs, which the server makes up for a region and account of its own. */
 const operationsWithArns = new Set(["DescribeTable"]);
 /** These touch no item, so no key. */
@@ -41,90 +59,209 @@ const operationsOnTables = new Set(["dynamodb:DescribeTable", "dynamodb:Describe
 
 /** Throws an Error with a sentence where no server can be started. */
 export async function startDynamodbService(options: DynamodbOptions): Promise<DynamodbService> {
-  const backend: DynamodbBackend = options.endpoint
+  const server: DynamodbBackend = options.endpoint
     ? { url: options.endpoint, close: async () => undefined }
     : await startDynoxide(path.join(options.stateDirectory, "dynamodb.sqlite"), (lastWords) =>
         options.onNotice?.(`The DynamoDB server ended: ${lastWords || "without a word"}. Start the local cloud again.`),
       );
-  const agent = new http.Agent({ keepAlive: true, maxSockets: mostConnections });
-  const tables = new Map<string, TableDefinition>();
-  const arnPrefix = `arn:aws:dynamodb:${options.region}:${options.accountId}:`;
-
-  const authorize = (principal: ServiceRequest["principal"], needed: RequiredPermission) => {
-    if (!principal) throw new ServiceError(400, "MissingAuthenticationTokenException", "The request is not signed.");
-    const { tableName, indexName, leadingKey } = needed;
-    const table = `${arnPrefix}table/${tableName}`;
-    const resource = tableName === undefined ? "*" : indexName === undefined ? table : `${table}/index/${indexName}`;
-    options.authorize(principal, needed.action, resource, leadingKey ? { "dynamodb:LeadingKeys": leadingKey } : {});
-    const { kmsKeyArn } = tables.get(tableName ?? "") ?? {};
-    // DynamoDB unwraps the table's key in the caller's name ("How Amazon DynamoDB uses AWS KMS", Developer Guide).
-    if (kmsKeyArn !== undefined && !operationsOnTables.has(needed.action)) {
-      options.authorize(principal, "kms:Decrypt", kmsKeyArn, {
-        "kms:ViaService": `dynamodb.${options.region}.amazonaws.com`,
-        "kms:CallerAccount": options.accountId,
-      });
-    }
-  };
-
-  const callBackend: CallBackend = async (operation, input) => {
-    const body = Buffer.from(JSON.stringify(input));
-    const answer = await forward(backend.url, agent, operation, body, signedLikeAClient).catch((error: Error) => {
-      throw new Error(`No DynamoDB server answers at ${backend.url}: ${error.message}`, { cause: error });
-    });
-    const output = JSON.parse(String(answer.body)) as Record<string, unknown>;
-    if (answer.status === 200) return output;
-    const code = String(output.__type).replace(/^.*#/, "");
-    throw new ServiceError(answer.status, code, String(output.message ?? output.Message ?? code));
-  };
-
-  return {
-    name: "dynamodb",
-    operationOf,
-    resourceOf: ({ bodyBytes }) => String(parse(bodyBytes).TableName ?? ""),
-    async handle(request) {
-      const operation = operationOf(request);
-      const input = parse(request.bodyBytes);
-      const needed = requiredPermissions(operation, input, (tableName, indexName) => {
-        const definition = tables.get(tableName);
-        return definition && partitionKeyOf(definition, indexName);
-      });
-      if (!needed) {
-        const message = `The local cloud does not know dynamodb:${operation}; it knows ${knownOperations.join(", ")}.`;
-        throw new ServiceError(400, "UnknownOperationException", message);
-      }
-      for (const permission of needed) authorize(request.principal, permission);
-      const answer = await forward(backend.url, agent, operation, request.bodyBytes, request.headers, request.signal);
-      return operationsWithArns.has(operation) ? withArns(answer, arnPrefix) : answer;
-    },
-    renderError(error) {
-      const isRefusal = error.code === "AccessDenied";
-      const code = isRefusal ? "AccessDeniedException" : error.code;
-      return {
-        status: isRefusal ? 400 : error.status,
-        headers: { "content-type": contentType },
-        body: JSON.stringify({ __type: code, message: error.message, ...error.details }),
-      };
-    },
-    throttlingError: () =>
-      new ServiceError(
-        400,
-        "ProvisionedThroughputExceededException",
-        "The level of configured provisioned throughput for the table was exceeded.",
-      ),
-    async addTable(definition) {
-      await ensureTable(definition, callBackend);
-      tables.set(definition.tableName, definition);
-    },
-    async close() {
-      agent.destroy();
-      await backend.close();
-    },
-  };
+  return new DynamodbFront(options, server);
 }
 
-function operationOf({ headers }: Pick<ServiceRequest, "headers">): string {
-  const target = headers["x-amz-target"] ?? "";
-  return target.startsWith(targetPrefix) ? target.slice(targetPrefix.length) : "Unknown";
+class DynamodbFront implements DynamodbService {
+  readonly name = "dynamodb";
+  readonly streams: TableStreams;
+  readonly #options: DynamodbOptions;
+  readonly #server: DynamodbBackend;
+  readonly #backend: BackendCalls;
+  readonly #times: StreamTimes;
+  readonly #guard: ItemGuard;
+  readonly #tables = new Map<string, TableDefinition>();
+  readonly #keyNames = new Map<string, readonly string[]>();
+  readonly #counts = new Map<string, number>();
+  /** By the body's buffer: gateway, fault rig and handler ask about the same call one after the other. */
+  readonly #calls = new WeakMap<Buffer, ReadCall>();
+  readonly #arnPrefix: string;
+
+  constructor(options: DynamodbOptions, server: DynamodbBackend) {
+    this.#options = options;
+    this.#server = server;
+    this.#backend = new BackendCalls(server.url);
+    const { clock = new Clock(), region, authorize } = options;
+    this.#times = new StreamTimes(clock, options.stateDirectory);
+    this.#guard = new ItemGuard(clock);
+    this.#arnPrefix = `arn:aws:dynamodb:${options.region}:${options.accountId}:`;
+    this.streams = new TableStreams({
+      ...{ backend: this.#backend, times: this.#times, clock, region, authorize },
+      authorizeKey: (principal, tableName) => this.#authorizeKey(principal, tableName),
+    });
+  }
+
+  operationOf({ headers }: Pick<ServiceRequest, "headers">): string {
+    const target = headers["x-amz-target"] ?? "";
+    return target.startsWith(targetPrefix) ? target.slice(targetPrefix.length) : "Unknown";
+  }
+
+  resourceOf(request: Pick<ServiceRequest, "headers" | "bodyBytes">): string {
+    const { input, items } = this.#read(request);
+    return resourceText(items, input);
+  }
+
+  async handle(request: ServiceRequest): Promise<ServiceResponse> {
+    const call = this.#read(request);
+    this.#count(call);
+    this.#authorize(request.principal, call);
+    const { operation, input, items } = call;
+    // Transactions stand in nobody's way who only reads, unless by a transaction.
+    const canConflict = isWrite(items) || operation === "TransactGetItems";
+    if (request.fault?.kind === "transaction-conflict" && canConflict) {
+      return refuse("TransactionConflict", operation, input, items, new Set([0]));
+    }
+    const refused = this.#guard.refusal(operation, items);
+    if (refused) return refuse(refused.refusal, operation, input, items, refused.at);
+    const leave = await this.#guard.enter(operation, items);
+    try {
+      return isWrite(items) ? await this.#write(call, request) : await this.#readItems(operation, request);
+    } finally {
+      leave();
+    }
+  }
+
+  renderError(error: ServiceError): ServiceResponse {
+    const isRefusal = error.code === "AccessDenied";
+    const code = isRefusal ? "AccessDeniedException" : error.code;
+    return {
+      status: isRefusal ? 400 : error.status,
+      headers: { "content-type": contentType },
+      body: JSON.stringify({ __type: code, message: error.message, ...error.details }),
+    };
+  }
+
+  throttlingError(): ServiceError {
+    return new ServiceError(
+      400,
+      "ProvisionedThroughputExceededException",
+      "The level of configured provisioned throughput for the table was exceeded.",
+    );
+  }
+
+  async addTable(definition: TableDefinition): Promise<void> {
+    const { tableName, streamViewType: viewType, streamArn } = definition;
+    await ensureTable(definition, (operation, input) => this.#backend.call("DynamoDB_20120810", operation, input));
+    this.#tables.set(tableName, definition);
+    this.#keyNames.set(tableName, keyNamesOf(definition));
+    if (viewType === undefined || streamArn === undefined) return;
+    this.streams.add({ tableName, streamArn, viewType, partitionKey: partitionKeyOf(definition) ?? "" });
+  }
+
+  calls(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counts);
+  }
+
+  simulate(simulation: ItemSimulation): void {
+    this.#guard.simulate(simulation);
+  }
+
+  async close(): Promise<void> {
+    this.#backend.close();
+    await this.#server.close();
+    this.#times.close();
+  }
+
+  #read(request: Pick<ServiceRequest, "headers" | "bodyBytes">): ReadCall {
+    const known = this.#calls.get(request.bodyBytes);
+    if (known) return known;
+    const operation = this.operationOf(request);
+    const input = parse(request.bodyBytes);
+    const items = touchedItems(operation, input, (tableName) => this.#keyNames.get(tableName) ?? []);
+    const call = { operation, input, items };
+    this.#calls.set(request.bodyBytes, call);
+    return call;
+  }
+
+  #count({ operation, input, items }: ReadCall): void {
+    const name = `${operation} ${tablesText(items, input)}`;
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  }
+
+  #authorize(principal: ServiceRequest["principal"], { operation, input }: ReadCall): void {
+    const needed = requiredPermissions(operation, input, (tableName, indexName) => {
+      const definition = this.#tables.get(tableName);
+      return definition && partitionKeyOf(definition, indexName);
+    });
+    if (!needed) {
+      const message = `The local cloud does not know dynamodb:${operation}; it knows ${knownOperations.join(", ")}.`;
+      throw new ServiceError(400, "UnknownOperationException", message);
+    }
+    for (const permission of needed) this.#authorizeOne(principal, permission);
+  }
+
+  #authorizeOne(principal: ServiceRequest["principal"], needed: RequiredPermission): void {
+    if (!principal) throw new ServiceError(400, "MissingAuthenticationTokenException", "The request is not signed.");
+    const { tableName, indexName, leadingKey } = needed;
+    const table = `${this.#arnPrefix}table/${tableName}`;
+    const resource = tableName === undefined ? "*" : indexName === undefined ? table : `${table}/index/${indexName}`;
+    const context: Record<string, string> = leadingKey === undefined ? {} : { "dynamodb:LeadingKeys": leadingKey };
+    this.#options.authorize(principal, needed.action, resource, context);
+    if (!operationsOnTables.has(needed.action)) this.#authorizeKey(principal, tableName ?? "");
+  }
+
+  /** DynamoDB unwraps the table's key in the caller's name ("How Amazon DynamoDB uses AWS KMS", Developer Guide). */
+  #authorizeKey(principal: Parameters<Authorize>[0], tableName: string): void {
+    const { kmsKeyArn } = this.#tables.get(tableName) ?? {};
+    if (kmsKeyArn === undefined) return;
+    this.#options.authorize(principal, "kms:Decrypt", kmsKeyArn, {
+      "kms:ViaService": `dynamodb.${this.#options.region}.amazonaws.com`,
+      "kms:CallerAccount": this.#options.accountId,
+    });
+  }
+
+  async #readItems(operation: string, request: ServiceRequest): Promise<ServiceResponse> {
+    const { bodyBytes, headers, signal } = request;
+    const answer = await this.#backend.forward(targetPrefix + operation, bodyBytes, headers, signal);
+    return operationsWithArns.has(operation) ? this.#withArns(answer) : answer;
+  }
+
+  /** A write that has begun is done, whether its caller still waits or not. */
+  async #write({ operation, input, items }: ReadCall, request: ServiceRequest): Promise<ServiceResponse> {
+    const tableNames = [...new Set(items.map(({ tableName }) => tableName))];
+    const adds = this.#guard.countsUnits && input.ReturnConsumedCapacity === undefined;
+    const body = adds ? Buffer.from(JSON.stringify({ ...input, ReturnConsumedCapacity: "TOTAL" })) : request.bodyBytes;
+    await this.streams.beforeWrite(tableNames);
+    try {
+      const answer = await this.#backend.forward(targetPrefix + operation, body, request.headers);
+      if (!this.#guard.countsUnits) return answer;
+      const { ConsumedCapacity: consumed, ...output } = JSON.parse(String(answer.body)) as Record<string, unknown>;
+      this.#guard.charge(items, unitsOf(consumed));
+      if (!adds || consumed === undefined) return answer;
+      return { status: answer.status, headers: { "content-type": contentType }, body: JSON.stringify(output) };
+    } finally {
+      this.streams.afterWrite(tableNames);
+    }
+  }
+
+  #withArns(answer: BackendAnswer): ServiceResponse {
+    const text = answer.body
+      .toString("utf8")
+      .replace(/arn:aws:dynamodb:[^:"]*:[^:"]*:table\/([^/"]+)\/stream\/[^"]*/g, (whole, tableName: string) => {
+        return this.#tables.get(tableName)?.streamArn ?? whole;
+      })
+      .replace(/arn:aws:dynamodb:[^:"]*:[^:"]*:/g, this.#arnPrefix);
+    // The server's checksum was of the other text.
+    return { status: answer.status, headers: { "content-type": contentType }, body: text };
+  }
+}
+
+function isWrite(items: readonly TouchedItem[]): boolean {
+  return items.some(({ access }) => access === "write");
+}
+
+/** Of one table, or of several in a list. A write that was refused costs something too: its caller charges at least one. */
+function unitsOf(consumed: unknown): number {
+  const all: readonly unknown[] = Array.isArray(consumed) ? consumed : [consumed];
+  return all.reduce<number>(
+    (sum, one) => sum + Number((one as { CapacityUnits?: number } | null)?.CapacityUnits ?? 0),
+    0,
+  );
 }
 
 function parse(body: Buffer): JsonInput {
@@ -135,56 +272,4 @@ function parse(body: Buffer): JsonInput {
     // Falls through to the one refusal below: the caller learns the same either way.
   }
   throw new ServiceError(400, "SerializationException", "The body is not a JSON object.");
-}
-
-/** The server wants a signature of the right form and does not check it; the gateway has. */
-const signedLikeAClient: Readonly<Record<string, string>> = {
-  authorization:
-    "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
-  "x-amz-date": "20260101T000000Z",
-};
-
-function forward(
-  url: string,
-  agent: http.Agent,
-  operation: string,
-  body: Buffer,
-  headers: Readonly<Record<string, string>>,
-  signal?: AbortSignal,
-): Promise<ServiceResponse & { readonly body: Buffer }> {
-  return new Promise((resolve, reject) => {
-    const outgoing = http.request(url, {
-      method: "POST",
-      agent,
-      ...(signal ? { signal } : {}),
-      headers: {
-        "content-type": contentType,
-        "content-length": body.length,
-        "x-amz-target": targetPrefix + operation,
-        authorization: headers.authorization ?? "",
-        "x-amz-date": headers["x-amz-date"] ?? "",
-      },
-    });
-    outgoing.once("error", reject);
-    outgoing.once("response", (incoming) => {
-      const chunks: Buffer[] = [];
-      incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
-      incoming.once("error", reject);
-      incoming.once("end", () => {
-        const { "content-type": type = contentType, "x-amz-crc32": crc } = flatten(incoming.headers);
-        resolve({
-          status: incoming.statusCode ?? 500,
-          headers: { "content-type": type, ...(crc ? { "x-amz-crc32": crc } : {}) },
-          body: Buffer.concat(chunks),
-        });
-      });
-    });
-    outgoing.end(body);
-  });
-}
-
-function withArns(answer: ServiceResponse & { readonly body: Buffer }, arnPrefix: string): ServiceResponse {
-  const text = answer.body.toString("utf8").replace(/arn:aws:dynamodb:[^:"]*:[^:"]*:/g, arnPrefix);
-  // The server's checksum was of the other text.
-  return { status: answer.status, headers: { "content-type": contentType }, body: text };
 }

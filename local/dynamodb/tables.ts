@@ -22,8 +22,17 @@ export interface TableDefinition {
   readonly timeToLiveAttribute: string | undefined;
   /** KEYS_ONLY, NEW_IMAGE … */
   readonly streamViewType: string | undefined;
+  /** As the templates name it; there is one where there is a view type. */
+  readonly streamArn?: string;
   /** The customer's key that encrypts the table: whoever reads or writes items must be allowed to decrypt with it. */
   readonly kmsKeyArn?: string;
+}
+
+/** Names of its key attributes, the partition key first. */
+export function keyNamesOf(definition: TableDefinition): readonly string[] {
+  return [...definition.keySchema]
+    .sort((left, right) => left.KeyType.localeCompare(right.KeyType))
+    .map(({ AttributeName }) => AttributeName);
 }
 
 /** Sends one call to the DynamoDB server; throws a ServiceError with its error's name. */
@@ -35,8 +44,12 @@ export async function ensureTable(definition: TableDefinition, call: CallBackend
     await call("CreateTable", createInput(definition));
   } catch (error) {
     if (!(error instanceof ServiceError && error.code === "ResourceInUseException")) throw error;
-    const { Table: existing } = await call("DescribeTable", { TableName: definition.tableName });
-    assertSameShape(definition, existing as ExistingTable);
+    const { Table } = await call("DescribeTable", { TableName: definition.tableName });
+    const existing = Table as ExistingTable;
+    assertSameShape(definition, existing);
+    if (definition.streamViewType !== undefined && !existing.StreamSpecification?.StreamEnabled) {
+      await call("UpdateTable", { TableName: definition.tableName, StreamSpecification: wholeStream });
+    }
     return;
   }
   if (definition.timeToLiveAttribute !== undefined) {
@@ -66,11 +79,15 @@ function createInput(definition: TableDefinition): object {
     BillingMode: "PAY_PER_REQUEST",
     ...(globalSecondaryIndexes.length > 0 ? { GlobalSecondaryIndexes: globalSecondaryIndexes.map(bare) } : {}),
     ...(localSecondaryIndexes.length > 0 ? { LocalSecondaryIndexes: localSecondaryIndexes.map(bare) } : {}),
-    ...(streamViewType ? { StreamSpecification: { StreamEnabled: true, StreamViewType: streamViewType } } : {}),
+    ...(streamViewType ? { StreamSpecification: wholeStream } : {}),
   };
 }
 
+/** Whatever the template's view: only both images tell which writes changed nothing (see table-streams.ts). */
+const wholeStream = { StreamEnabled: true, StreamViewType: "NEW_AND_OLD_IMAGES" };
+
 interface ExistingTable {
+  readonly StreamSpecification?: { readonly StreamEnabled?: boolean };
   readonly KeySchema: readonly KeySchemaElement[];
   readonly GlobalSecondaryIndexes?: readonly IndexDefinition[];
   readonly LocalSecondaryIndexes?: readonly IndexDefinition[];

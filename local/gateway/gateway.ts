@@ -37,6 +37,7 @@ const servicesOwnEffects = new Set<FaultEffect["kind"]>([
   "ignore-range",
   "expire-link",
   "replace-source",
+  "transaction-conflict",
   "kill",
 ]);
 

@@ -1,4 +1,5 @@
 // How the services of the local cloud reach one another inside the process. Whoever calls has checked permission first.
+import type { Principal } from "./service.ts";
 
 /** An event as EventBridge delivers it to a target. */
 export interface CloudEvent {
@@ -84,4 +85,48 @@ export interface QueueSourcePort {
   nextVisibleAt(queueArn: string): number | undefined;
   /** The listener must not throw. Returns the function that ends it. */
   onChange(queueArn: string, listener: (change: QueueChange) => void): () => void;
+}
+
+/** A record of a table's stream as a function's event has it. */
+export interface StreamRecord {
+  readonly eventID: string;
+  readonly eventName: "INSERT" | "MODIFY" | "REMOVE";
+  readonly eventVersion: string;
+  readonly eventSource: "aws:dynamodb";
+  readonly awsRegion: string;
+  readonly dynamodb: {
+    /** Whole seconds since 1970, cloud time. */
+    readonly ApproximateCreationDateTime: number;
+    readonly Keys: object;
+    readonly NewImage?: object;
+    readonly OldImage?: object;
+    /** A decimal number of 21 to 40 digits. */
+    readonly SequenceNumber: string;
+    readonly SizeBytes: number;
+    readonly StreamViewType: string;
+  };
+  readonly eventSourceARN: string;
+}
+
+export interface StreamPage {
+  /** Each with the place in the stream behind it. */
+  readonly records: readonly { readonly record: StreamRecord; readonly place: number }[];
+  /** Behind all that was looked at, records of other shards too. */
+  readonly place: number;
+  /** Nothing was behind it when it was read. */
+  readonly isEnd: boolean;
+}
+
+/** The streams of DynamoDB's tables. A place is a number that grows; 0 is before the first record. */
+export interface StreamSourcePort {
+  /** Throws ServiceError ResourceNotFoundException. */
+  shardsOf(streamArn: string): readonly string[];
+  /** Throws AccessDenied unless the principal may read the stream, and decrypt it where the table has a key. */
+  authorizeReading(principal: Principal, streamArn: string): void;
+  /** Behind the newest record. */
+  latestPlace(streamArn: string): Promise<number>;
+  /** The shard's records behind a place, in order; none that is older than 24 hours. */
+  read(streamArn: string, shardId: string, behind: number): Promise<StreamPage>;
+  /** Called as soon as there may be something new, before whoever wrote it is answered. Must not throw. */
+  onChange(streamArn: string, listener: () => void): () => void;
 }

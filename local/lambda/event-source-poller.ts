@@ -49,6 +49,18 @@ export class EventSourcePoller {
     this.#delivery = new EventSourceDelivery(mapping, options, this.#closing.signal);
   }
 
+  get functionArn(): string {
+    return this.mapping.functionArn;
+  }
+
+  get sourceArn(): string {
+    return this.mapping.queueArn;
+  }
+
+  get concurrency(): number {
+    return concurrencyOf(this.mapping);
+  }
+
   get isIdle(): boolean {
     if (this.state !== "enabled") return this.#running.size === 0;
     const { source } = this.#options;

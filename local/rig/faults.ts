@@ -33,12 +33,24 @@ export type FaultEffect =
   | { readonly kind: "expire-link" }
   /** Download servers: the object is replaced before this call is answered. */
   | { readonly kind: "replace-source"; readonly how: "same-size" | "shorter" }
-  /** EventBridge: the event is delivered this many times in all. */
+  /** EventBridge, queues, streams: the event (of a stream: the batch) is delivered this many times in all. */
   | { readonly kind: "duplicate-event"; readonly deliveries: number }
   /** EventBridge: the event is kept back until the next one has been delivered. */
   | { readonly kind: "reorder-event" }
-  /** Lambda host: the worker dies at its n-th outgoing call (1-based), before it is sent or after it was answered. */
-  | { readonly kind: "kill"; readonly atCall: number; readonly when: "before" | "after" };
+  /** Streams: after this batch its shard goes back by so many records, which are delivered again. */
+  | { readonly kind: "rewind"; readonly records: number }
+  /** DynamoDB: another transaction holds the call's first item; nothing is done. */
+  | { readonly kind: "transaction-conflict" }
+  /**
+   * Lambda host: the worker dies at its n-th outgoing call (1-based), before it is sent or after it was answered, and with
+   * it every invocation that shares it. With the scope "invocation" only that one ends: nothing more of it gets out.
+   */
+  | {
+      readonly kind: "kill";
+      readonly atCall: number;
+      readonly when: "before" | "after";
+      readonly scope?: "environment" | "invocation";
+    };
 
 export interface FaultRule {
   /** `s3`, `dynamodb`, `lambda`, `aliyun-rds`, `aliyun-download` … as in `LocalService.name`. */

@@ -12,7 +12,7 @@ const portsSchema = z.record(z.enum(Object.keys(portOffsets) as (keyof typeof po
 type Ports = z.infer<typeof portsSchema>;
 
 /** What of BootOptions says where the servers beside AWS listen. */
-export type ChosenPorts = Pick<BootOptions, "aliyunPorts" | "ossPort" | "frontPorts" | "wecomPort">;
+export type ChosenPorts = Pick<BootOptions, "aliyunPorts" | "ossPort" | "frontPorts" | "wecomPort" | "aiUpstreamPort">;
 
 const fileIn = (stateDirectory: string) => path.join(stateDirectory, "ports.json");
 
@@ -37,27 +37,28 @@ export async function choosePorts(port: number, stateDirectory: string): Promise
     taken.length === 1 ? `Port ${taken[0]} is` : `Ports ${taken.slice(0, -1).join(", ")} and ${taken.at(-1)} are`;
   throw new SentenceError(
     `${which} taken by another program; npm start needs ${port} for AWS, ${port + 1} and ${port + 2} for Aliyun RDS, ` +
-      `and those up to ${port + portsAfterFirst} for OSS, the sign-in, the HTTP API and WeCom. ` +
+      `and those up to ${port + portsAfterFirst} for OSS, the sign-in, the HTTP API, WeCom and the AI upstream. ` +
       "Choose others with --port, such as --port 5566; --port 0 takes any free ones.",
   );
 }
 
 export function rememberPorts(stateDirectory: string, chosen: Required<ChosenPorts>): void {
-  const { aliyunPorts, ossPort, frontPorts, wecomPort } = chosen;
+  const { aliyunPorts, ossPort, frontPorts, wecomPort, aiUpstreamPort } = chosen;
   const [api = 0, secondApi = 0] = frontPorts?.apis ?? [];
   const ports: Ports = {
     ...{ rpc: aliyunPorts?.rpc ?? 0, download: aliyunPorts?.download ?? 0, oss: ossPort ?? 0, wecom: wecomPort ?? 0 },
-    ...{ signIn: frontPorts?.signIn ?? 0, api, secondApi },
+    ...{ signIn: frontPorts?.signIn ?? 0, api, secondApi, aiUpstream: aiUpstreamPort ?? 0 },
   };
   writeFileSync(fileIn(stateDirectory), JSON.stringify(ports));
 }
 
-function asOptions({ rpc, download, oss, signIn, api, secondApi, wecom }: Ports): ChosenPorts {
+function asOptions({ rpc, download, oss, signIn, api, secondApi, wecom, aiUpstream }: Ports): ChosenPorts {
   return {
     aliyunPorts: { rpc, download },
     ossPort: oss,
     frontPorts: { signIn, apis: [api, secondApi] },
     wecomPort: wecom,
+    aiUpstreamPort: aiUpstream,
   };
 }
 

@@ -18,6 +18,8 @@ const effects: { readonly [Kind in FaultEffect["kind"]]: string } = {
   "replace-source": "finds the file replaced",
   "duplicate-event": "delivers an event again",
   "reorder-event": "delivers an event late",
+  rewind: "goes back and delivers again",
+  "transaction-conflict": "meets another transaction",
   kill: "is killed at one of its calls",
 };
 

@@ -23,6 +23,7 @@ export function showCloud(screen: LiveScreen, cloud: LocalCloud, stateDirectory:
     ["  Aliyun RDS", `http://${rpcEndpoint}, downloads at ${downloadUrl}`],
     ["  Aliyun OSS", `${cloud.oss.url}, with the bucket ${cloud.oss.buckets().join(", ")}`],
     ["  WeCom", `${cloud.wecom.url}, a group robot`],
+    ["  AI upstream", `${cloud.aiUpstream.url}, in the place of Anthropic, OpenAI and Gemini`],
     ...cloud.api.list().flatMap(({ url }) => [
       ["  HTTP API", `${url}, its documents at ${url}/docs`],
       ["  sign in once", `${cloud.signIn.oneTimeLink(`${url}/docs`)}, as admin; others choose a user at Authorize`],
@@ -74,12 +75,13 @@ export function apiOf({ api, signIn }: LocalCloud): Pick<LocalConnection, "api">
   return { api: { url: own.url, tokenUrl: `${signIn.url}/oauth2/token`, clientId, clientSecret } };
 }
 
-export function portsOf({ aliyun, oss, wecom, frontPorts }: LocalCloud): Required<ChosenPorts> {
+export function portsOf({ aliyun, oss, wecom, aiUpstream, frontPorts }: LocalCloud): Required<ChosenPorts> {
   return {
     aliyunPorts: { rpc: portIn(`http://${aliyun.rpcEndpoint}`), download: portIn(aliyun.downloadUrl) },
     ossPort: portIn(oss.url),
     frontPorts,
     wecomPort: portIn(wecom.webhookUrl()),
+    aiUpstreamPort: portIn(aiUpstream.url),
   };
 }
 

@@ -123,10 +123,12 @@ export const importTable: Readonly<Record<Kind, Row>> = {
   },
   port: {
     ours: (target, imported, own) =>
-      (sameRoom(target, own) && target.kind === "rule") ||
+      (sameRoom(target, own) && (target.kind === "rule" || (target.kind === "port" && imported.typeOnly))) ||
       (target.kind === "shared" && (imported.typeOnly || sharedForRules.has(imported.target))),
     packages: (name) => pureModules.has(name),
-    sentence: "a port's own file says what its adapters have in common: rules of its room, and none of its adapters.",
+    sentence:
+      "a port's own file says what its adapters have in common: rules of its room, types of its other ports, and none of " +
+      "its adapters.",
   },
   registry: {
     ours: (target, _imported, own) => samePort(target, own) && isOneOf(target, "adapter", "port"),
@@ -137,8 +139,10 @@ export const importTable: Readonly<Record<Kind, Row>> = {
     ours: (target, _imported, own) =>
       target.kind === "shared" ||
       (samePort(target, own) && isOneOf(target, "port", "adapter")) ||
-      (sameRoom(target, own) && target.kind === "rule"),
-    sentence: "an adapter imports its own port, rules of its room, lambdas/shared and packages, never another port.",
+      (sameRoom(target, own) && (target.kind === "rule" || (target.kind === "port" && imported.typeOnly))),
+    sentence:
+      "an adapter imports its own port, rules of its room, lambdas/shared and packages; of another port, types of its own " +
+      "file alone.",
   },
   cli: {
     ours: (target, imported) =>

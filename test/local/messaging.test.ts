@@ -59,7 +59,7 @@ test("a template's queue calls its function, with its role's permissions, and a 
   expect(cloud.eventSources.list()).toEqual([
     {
       functionName: "take",
-      queueArn: cloud.resource("Work").arn,
+      sourceArn: cloud.resource("Work").arn,
       state: "enabled",
       maximumConcurrency: 2,
     },

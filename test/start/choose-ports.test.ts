@@ -26,17 +26,18 @@ describe("the ports of npm start", () => {
         ossPort: first + 3,
         frontPorts: { signIn: first + 4, apis: [first + 5, first + 6] },
         wecomPort: first + 7,
+        aiUpstreamPort: first + 8,
       });
       return;
     }
-    expect.unreachable("no row of eight ports is free");
+    expect.unreachable("no row of nine ports is free");
   });
 
   it("are the last start's where any will do, if they are still free", async () => {
     expect(await choosePorts(0, folder)).toBeUndefined();
     const other = await occupy();
     const last = {
-      ...{ aliyunPorts: { rpc: other.port, download: 0 }, ossPort: 0, wecomPort: 0 },
+      ...{ aliyunPorts: { rpc: other.port, download: 0 }, ossPort: 0, wecomPort: 0, aiUpstreamPort: 0 },
       frontPorts: { signIn: 0, apis: [0, 0] },
     };
     rememberPorts(folder, last);

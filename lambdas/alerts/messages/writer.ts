@@ -25,7 +25,13 @@ export function writerFor({ timeZone }: { readonly timeZone: string }, never: st
       const value = count / 1024 ** power;
       return `${power === 0 ? value : value.toFixed(1)} ${units[power]}`;
     },
+    usd(nanoUsd) {
+      const dollars = nanoUsd / nanoPerUsd;
+      return `$${dollars !== 0 && Math.abs(dollars) < 0.01 ? dollars.toFixed(6) : dollars.toFixed(2)}`;
+    },
   };
 }
+
+const nanoPerUsd = 1_000_000_000;
 
 const units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;

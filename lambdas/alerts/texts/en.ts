@@ -147,6 +147,88 @@ export const en: Language = {
       means: "If it did not simply succeed, there are objects that differ, are missing, or are only in OSS.",
       toDo: "Read the job: it names what differs. What was missing is copied by itself; what only OSS has is left to you.",
     },
+    RelayAccountLimited: {
+      title: "A relay account is limited",
+      happened: ({ name, provider, state, family, until, said }, write) =>
+        `The account ${name} (${provider}) is ${state}${family === null ? "" : ` for ${family}`}${until === null ? "" : ` until ${write.time(until)}`}: ${said}`,
+      means: "Requests go to other accounts. Where there is none, clients are told when to come back.",
+      toDo: "Nothing, if it ends by itself and others serve. Else add an account, or raise this one's limit at its provider.",
+    },
+    RelayAccountBlocked: {
+      title: "A relay account is blocked",
+      happened: ({ name, provider, state, said }) => `The account ${name} (${provider}) is ${state}: ${said}`,
+      means: "Nothing goes through this account any more until somebody has seen to it.",
+      toDo: "See what the provider says: a key that was revoked, a bill that was not paid, an account that was closed. Then enter a new key or reset the account.",
+    },
+    RelayAccountRecovered: {
+      title: "A relay account works again",
+      happened: ({ name, provider, was }) => `The account ${name} (${provider}) serves again; it was ${was}.`,
+      means: "Requests go through it as before.",
+      toDo: "Nothing.",
+    },
+    RelayBudgetNear: {
+      title: "A key nears its limit",
+      happened: ({ keyId, limit, percent, usedNanoUsd, limitNanoUsd, resetAt }, write) =>
+        `The key ${keyId} has used ${percent} % of its limit (${limit}): ${write.usd(usedNanoUsd)} of ${write.usd(limitNanoUsd)}${resetAt === null ? "" : `; it begins anew at ${write.time(resetAt)}`}.`,
+      means: "At the limit its requests are refused; nothing can be overspent.",
+      toDo: "Nothing, if that is what the limit is for. Else raise it, or top up the balance.",
+    },
+    RelayOverrun: {
+      title: "An upstream reported more than was reserved",
+      happened: ({ keyId, requests, nanoUsd, requestId }, write) =>
+        `${requests} requests of the key ${keyId} cost ${write.usd(nanoUsd)} more than had been reserved, such as ${requestId}.`,
+      means: "It was charged, so that the key's limit may have been passed by this much. The upstream counts otherwise than its price and its request promise.",
+      toDo: "Look at the record. If the model's price or its largest output is wrong in the table, enter an override.",
+    },
+    RelayErrorRate: {
+      title: "Relay requests fail",
+      happened: ({ accountId, requests, errors, percent, minutes }) =>
+        `${errors} of ${requests} requests (${percent} %) ${accountId === "" ? "through all accounts" : `through the account ${accountId}`} failed within ${minutes} minutes.`,
+      means: "Clients see errors, or answers that break off.",
+      toDo: "See the account's error history and the provider's status page; switch the account off if others can serve.",
+    },
+    RelayErrorRateNormal: {
+      title: "Relay requests succeed again",
+      happened: ({ accountId }) =>
+        `Requests ${accountId === "" ? "through all accounts" : `through the account ${accountId}`} no longer fail.`,
+      means: "The trouble is over.",
+      toDo: "Nothing.",
+    },
+    RelayLatency: {
+      title: "Relay answers come late",
+      happened: ({ accountId, medianMilliseconds, usualMilliseconds, minutes }) =>
+        `Half of the answers ${accountId === "" ? "of all accounts" : `of the account ${accountId}`} took longer than ${medianMilliseconds} ms to begin within ${minutes} minutes; ${usualMilliseconds} ms are usual.`,
+      means: "Clients wait.",
+      toDo: "See the provider's status page, and the account's proxy if it has one; give other accounts a higher priority.",
+    },
+    RelayLatencyNormal: {
+      title: "Relay answers come in time again",
+      happened: ({ accountId }) =>
+        `Answers ${accountId === "" ? "of all accounts" : `of the account ${accountId}`} begin as fast as usual.`,
+      means: "The trouble is over.",
+      toDo: "Nothing.",
+    },
+    RelayUsageAnomaly: {
+      title: "Relay usage is unusual",
+      happened: ({ keyId, measure, value, usual, hour }, write) =>
+        `${keyId === "" ? "All keys together" : `The key ${keyId}`} used ${measure === "cost" ? write.usd(value) : `${value} tokens`} in the hour from ${write.time(hour)}; ${measure === "cost" ? write.usd(usual) : usual} are usual at that hour.`,
+      means: "Somebody works much more than usual, a program runs wild, or a key is in other hands.",
+      toDo: "See who uses the key and from where. If in doubt, switch it off: that counts at once.",
+    },
+    RelayAuthenticationBurst: {
+      title: "Many wrong relay keys",
+      happened: ({ network, failures, minutes }) =>
+        `From the network ${network} came ${failures} requests with a wrong key within ${minutes} minutes.`,
+      means: "A program has an old key, or somebody tries keys. They cannot be guessed.",
+      toDo: "Find the program. If it is none of yours, block the network in front of the API.",
+    },
+    RelayNewNetwork: {
+      title: "A key is used from a new network",
+      happened: ({ keyId, network, client }) =>
+        `The key ${keyId} was used from ${network}${client === "" ? "" : ` by ${client}`}, where it had not been seen for 30 days.`,
+      means: "Somebody travels, or a key is in other hands.",
+      toDo: "Ask the key's owner. If it was not them, rotate the key; an address list keeps it where it belongs.",
+    },
     NothingNew: {
       title: "No new recovery point",
       happened: ({ databaseId, lastAt, hours }, write) =>

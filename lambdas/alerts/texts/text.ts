@@ -7,6 +7,8 @@ export interface Writer {
   /** In the stage's time zone; null: the language's "never". */
   time(at: string | null): string;
   bytes(count: number): string;
+  /** Of nano-USD: dollars and cents, more decimals for what is less than a cent. */
+  usd(nanoUsd: number): string;
 }
 
 export interface EventText<Name extends EventName> {

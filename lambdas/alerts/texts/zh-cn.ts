@@ -145,6 +145,85 @@ export const zhCn: Language = {
       means: "如果状态不是成功，说明有对象不一致、缺失，或者只存在于 OSS。",
       toDo: "请查看任务，其中列出了差异。缺失的对象会自动补传；只存在于 OSS 的对象由您决定如何处理。",
     },
+    RelayAccountLimited: {
+      title: "中转账号受限",
+      happened: ({ name, provider, state, family, until, said }, write) =>
+        `账号 ${name}（${provider}）${family === null ? "" : `的 ${family} 系列模型`}当前状态为 ${state}${until === null ? "" : `，预计持续到 ${write.time(until)}`}：${said}`,
+      means: "请求会改由其他账号处理；没有其他账号时，客户端会收到何时重试的提示。",
+      toDo: "如果会自行恢复，且有其他账号可用，则无需处理；否则请增加账号，或向供应商申请提高额度。",
+    },
+    RelayAccountBlocked: {
+      title: "中转账号被停用",
+      happened: ({ name, provider, state, said }) => `账号 ${name}（${provider}）当前状态为 ${state}：${said}`,
+      means: "在人工处理之前，任何请求都不会再经过该账号。",
+      toDo: "请查看供应商的说明：密钥被吊销、账单未付，或账号被关闭。处理后录入新的密钥，或重置该账号。",
+    },
+    RelayAccountRecovered: {
+      title: "中转账号已恢复",
+      happened: ({ name, provider, was }) => `账号 ${name}（${provider}）已恢复服务，此前状态为 ${was}。`,
+      means: "请求照常经过该账号。",
+      toDo: "无需处理。",
+    },
+    RelayBudgetNear: {
+      title: "密钥接近限额",
+      happened: ({ keyId, limit, percent, usedNanoUsd, limitNanoUsd, resetAt }, write) =>
+        `密钥 ${keyId} 已用掉限额（${limit}）的 ${percent}%：${write.usd(usedNanoUsd)}，共 ${write.usd(limitNanoUsd)}${resetAt === null ? "" : `；将于 ${write.time(resetAt)} 重新计算`}。`,
+      means: "达到限额后，该密钥的请求会被拒绝，不会超支。",
+      toDo: "如果符合预期，则无需处理；否则请提高限额，或为余额充值。",
+    },
+    RelayOverrun: {
+      title: "上游上报的用量超过预留",
+      happened: ({ keyId, requests, nanoUsd, requestId }, write) =>
+        `密钥 ${keyId} 有 ${requests} 个请求的费用比预留多出 ${write.usd(nanoUsd)}，例如 ${requestId}。`,
+      means: "这部分费用已经计入，该密钥的限额可能因此被超出相同的金额。上游的计量与价格表或请求中的约定不一致。",
+      toDo: "请查看该记录。如果价格表中该模型的价格或最大输出有误，请录入覆盖价格。",
+    },
+    RelayErrorRate: {
+      title: "中转请求失败率过高",
+      happened: ({ accountId, requests, errors, percent, minutes }) =>
+        `${minutes} 分钟内，${accountId === "" ? "所有账号合计" : `账号 ${accountId}`}的 ${requests} 个请求中有 ${errors} 个失败（${percent}%）。`,
+      means: "客户端会看到错误，或者回答中途中断。",
+      toDo: "请查看该账号的错误记录和供应商的状态页；如果有其他账号可用，请先停用该账号。",
+    },
+    RelayErrorRateNormal: {
+      title: "中转请求恢复正常",
+      happened: ({ accountId }) => `${accountId === "" ? "所有账号合计" : `账号 ${accountId}`}的请求不再大量失败。`,
+      means: "问题已经结束。",
+      toDo: "无需处理。",
+    },
+    RelayLatency: {
+      title: "中转响应变慢",
+      happened: ({ accountId, medianMilliseconds, usualMilliseconds, minutes }) =>
+        `${minutes} 分钟内，${accountId === "" ? "所有账号合计" : `账号 ${accountId}`}有一半的回答超过 ${medianMilliseconds} 毫秒才开始，平时为 ${usualMilliseconds} 毫秒。`,
+      means: "客户端需要等待更久。",
+      toDo: "请查看供应商的状态页；如果该账号使用代理，也请检查代理；必要时提高其他账号的优先级。",
+    },
+    RelayLatencyNormal: {
+      title: "中转响应恢复正常",
+      happened: ({ accountId }) => `${accountId === "" ? "所有账号合计" : `账号 ${accountId}`}的响应速度已恢复到平时水平。`,
+      means: "问题已经结束。",
+      toDo: "无需处理。",
+    },
+    RelayUsageAnomaly: {
+      title: "中转用量异常",
+      happened: ({ keyId, measure, value, usual, hour }, write) =>
+        `从 ${write.time(hour)} 开始的一小时内，${keyId === "" ? "所有密钥合计" : `密钥 ${keyId} `}使用了 ${measure === "cost" ? write.usd(value) : `${value} 个 token`}，平时这一小时为 ${measure === "cost" ? write.usd(usual) : `${usual} 个`}。`,
+      means: "可能是使用者的工作量大幅增加、程序失控，或者密钥落入他人之手。",
+      toDo: "请确认是谁在使用该密钥、来自哪里。如有疑问，请先停用密钥，停用立即生效。",
+    },
+    RelayAuthenticationBurst: {
+      title: "大量错误的中转密钥",
+      happened: ({ network, failures, minutes }) => `${minutes} 分钟内，网段 ${network} 发来 ${failures} 个密钥错误的请求。`,
+      means: "可能是某个程序仍在使用旧密钥，也可能有人在试探密钥。密钥无法被猜中。",
+      toDo: "请找到该程序。如果不是您的程序，请在 API 前面屏蔽该网段。",
+    },
+    RelayNewNetwork: {
+      title: "密钥在新网段使用",
+      happened: ({ keyId, network, client }) =>
+        `密钥 ${keyId} 在网段 ${network} 被使用${client === "" ? "" : `（${client}）`}，最近 30 天内没有在该网段出现过。`,
+      means: "可能是使用者在出差，也可能是密钥落入他人之手。",
+      toDo: "请向密钥的使用者确认。如果不是本人，请轮换密钥；地址白名单可以限制密钥的使用范围。",
+    },
     NothingNew: {
       title: "没有新的恢复点",
       happened: ({ databaseId, lastAt, hours }, write) =>

@@ -1,7 +1,7 @@
 // Upstream accounts, groups and providers as the API takes and shows them. A credential goes in and never comes out.
 import * as z from "zod";
 import { platforms } from "../platform.ts";
-import { accountConditionSchema, accountSettingsSchema } from "../scheduling/account.ts";
+import { accountConditionSchema, accountSettingsSchema, probeResultSchema } from "../scheduling/account.ts";
 import { groupSchema } from "../scheduling/group.ts";
 
 /** Checked against the provider's own schema, which GET /api/relay/providers shows. */
@@ -51,16 +51,19 @@ export const accountView = accountSettingsSchema.extend({
   condition: shownCondition,
   familyConditions: z.record(z.string(), shownCondition).describe("Limits of single model families"),
   load,
+  lastTest: probeResultSchema.nullable().describe("By hand or by schedule; null: it was never tested"),
 });
 
 export type AccountView = z.output<typeof accountView>;
 
 export const accountError = z.object({
-  at: z.string(),
+  firstAt: z.string(),
+  lastAt: z.string(),
+  count: z.int().describe("So many of the same kind within a minute"),
   state: z.string().describe("What the account was taken to be after it"),
   family: z.string().nullable(),
-  until: time,
-  said: z.string().describe("The upstream's own words, shortened, without secrets"),
+  until: time.describe("The end that the upstream stated"),
+  said: z.string().describe("The last one in the upstream's own words, shortened, without secrets"),
 });
 
 export const testResult = z.object({

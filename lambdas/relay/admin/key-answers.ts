@@ -37,11 +37,11 @@ const expiry = z
           .transform((text) => new Date(text).toISOString()),
       }),
       z.strictObject({
-        kind: z.literal("from-first-use"),
+        kind: z.literal("after-first-use"),
         days: z.int("Give whole days.").min(1, "Give at least one day.").max(3650, "Give at most 3,650 days."),
       }),
     ],
-    'Give {"kind": "at", "at": …}, {"kind": "from-first-use", "days": …}, or null.',
+    'Give {"kind": "at", "at": …}, {"kind": "after-first-use", "days": …}, or null.',
   )
   .nullable()
   .describe("Null: never. Counted from first use, it becomes a fixed time with the first request");
@@ -50,7 +50,7 @@ export type Expiry = z.output<typeof expiry>;
 
 const shownExpiry = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("at"), at: z.string() }),
-  z.object({ kind: z.literal("from-first-use"), days: z.int() }),
+  z.object({ kind: z.literal("after-first-use"), days: z.int() }),
 ]);
 
 const nanoUsd = z.int("Give whole nano-USD: a dollar is 1,000,000,000.");
@@ -159,7 +159,8 @@ export const keyView = z.object({
   state: z.enum(keyStates),
   changedAt: z.string(),
   version: z.int(),
-  expiry: shownExpiry.nullable().describe("As it was given; counted from first use, a fixed time once it is used"),
+  expiry: shownExpiry.nullable().describe("As it was given"),
+  expiresAt: z.string().nullable().describe("The moment itself; null: never, or not before its first use"),
   policy: keyPolicySchema,
   balanceNanoUsd: z.int().nullable().describe("Null: the key is not prepaid"),
   streams: z.int().describe("Requests that are running"),
@@ -172,7 +173,9 @@ export type KeyView = z.output<typeof keyView>;
 
 const keyText = z
   .string()
-  .describe("The key itself, shown here alone; within a day, the same Idempotency-Key shows it again. It is stored nowhere");
+  .describe(
+    "The key itself, shown here alone; within a day, the same Idempotency-Key shows it again. It is stored nowhere",
+  );
 
 export const createdKey = keyView.extend({ key: keyText });
 
@@ -191,7 +194,7 @@ export const balanceEntry = z.object({
   at: z.string(),
   kind: z.enum(balanceKinds),
   nanoUsd: z.int(),
-  balanceAfterNanoUsd: z.int().nullable(),
+  balanceAfterNanoUsd: z.int(),
   note: z.string(),
   by: z.string(),
 });
@@ -215,3 +218,5 @@ export const ownKeyView = z.object({
   streams: z.int(),
   limits: z.array(limitFigure),
 });
+
+export type OwnKeyView = z.output<typeof ownKeyView>;

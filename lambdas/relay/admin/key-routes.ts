@@ -33,7 +33,8 @@ export const keyRoutes = [
     entry: "answer-relay",
     access: "viewer",
     summary: "Lists client keys, the newest first",
-    description: "A page may hold fewer items than its limit, even none, and still have a cursor: filters look at 500 keys at a time.",
+    description:
+      "A page may hold fewer items than its limit, even none, and still have a cursor: filters look at 500 keys at a time.",
     query: z.strictObject({
       ...cursorPaging,
       owner: z.string().max(200).optional().describe("Of exactly this owner"),
@@ -178,7 +179,8 @@ export const keyRoutes = [
     entry: "change-keys",
     access: "operator",
     summary: "Tops a balance up, or adjusts it",
-    description: "An adjustment may leave less than nothing; requests are then refused until it is made good.",
+    description:
+      "An adjustment cannot leave less than nothing: what is reserved by running requests is taken off already.",
     pathParameters: keyId,
     body: balanceBody,
     data: balanceEntry,

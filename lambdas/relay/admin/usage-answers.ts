@@ -51,14 +51,15 @@ const count = z.int();
 
 const ownFigures = z.object({
   requests: count,
-  errors: count.describe("Requests that ended badly, or were refused"),
+  refused: count.describe("By the relay: limits, budgets, keys"),
+  failed: count.describe("By an upstream, or by the relay itself"),
   inputTokens: count,
   cacheWrite5mTokens: count,
   cacheWrite1hTokens: count,
   cacheReadTokens: count,
   outputTokens: count,
   reasoningTokens: count.describe("Part of the output"),
-  serverToolRequests: count,
+  serverToolCalls: count,
   chargedNanoUsd: count,
 });
 
@@ -66,6 +67,8 @@ const figures = ownFigures.extend({
   realNanoUsd: count.describe("What the accounts' providers ask for it, by their lists"),
   overrunNanoUsd: count.describe("Charged beyond what was reserved"),
   milliseconds: count.describe("Sum"),
+  firstByteMilliseconds: count.describe("Sum over the requests that `firstBytes` counts"),
+  firstBytes: count,
 });
 
 export type Figures = z.output<typeof figures>;
@@ -77,7 +80,12 @@ const answered = { from: z.string(), to: z.string() };
 export const usage = z.object({
   ...answered,
   groupBy: z.array(z.enum(usageDimensions)),
-  rows: z.array(z.object({ key: z.string(), account: z.string(), ...ownDimensions }).partial().extend(figures.shape)),
+  rows: z.array(
+    z
+      .object({ key: z.string(), account: z.string(), ...ownDimensions })
+      .partial()
+      .extend(figures.shape),
+  ),
   total: figures,
 });
 

@@ -16,7 +16,8 @@ export const usageRoutes = [
     entry: "answer-relay",
     access: "viewer",
     summary: "What was used and charged, in any range, by up to two of key, account, model and time, with its total",
-    description: "From the roll-ups, which follow the requests within a minute or two. Hours, days and months are those of UTC.",
+    description:
+      "From the roll-ups, which follow the requests within a minute or two. Hours, days and months are those of UTC.",
     query: usageQuery,
     data: usage,
   },
@@ -38,7 +39,8 @@ export const usageRoutes = [
     entry: "answer-relay",
     access: "viewer",
     summary: "Single requests, refused and failed ones too, the newest first; never a prompt or an answer",
-    description: "A page may hold fewer items than its limit, even none, and still have a cursor: filters look at some thousand at a time.",
+    description:
+      "A page may hold fewer items than its limit, even none, and still have a cursor: filters look at some thousand at a time.",
     query: z.strictObject({ ...cursorPaging, ...recordsFilter }),
     data: cursorPageOf(usageRecord),
   },
@@ -77,7 +79,9 @@ export const usageRoutes = [
     access: "viewer",
     summary: "Prices as they are in force, and those that are to come, each with its source and date",
     description: "Integer nano-USD per million tokens, and per request of a tool that the provider runs.",
-    query: z.strictObject({ model: z.string().min(1).max(200).optional().describe("Only what this model is charged by") }),
+    query: z.strictObject({
+      model: z.string().min(1).max(200).optional().describe("Only what this model is charged by"),
+    }),
     data: z.object({ items: z.array(shownPrice) }),
   },
   {

@@ -26,6 +26,8 @@ export const priceSchema = z.strictObject({
   longContext: z.strictObject({ aboveInputTokens: z.int().min(1), rates: ratesSchema }).nullable(),
   /** nano-USD per request of a tool that the provider runs. */
   serverTools: z.record(z.string(), z.int().min(0)),
+  /** Multiples of all rates for service tiers that a request may ask for (`priority`, `flex`, `fast` …); thousandths. */
+  tiers: z.record(z.string().min(1).max(40), z.int().min(0).max(100_000)).default({}),
   contextWindowTokens: z.int().min(1),
   mostOutputTokens: z.int().min(1),
   /** Where the price was read, and when (YYYY-MM-DD). */

@@ -1,6 +1,7 @@
 // A key's policy: what its holder may do and spend. It stands in the ledger's item, so that a change counts at the next request.
 import * as z from "zod";
 import { platforms } from "../platform.ts";
+import { isTimeZone } from "./zone-dates.ts";
 
 /** 2^53 nano-USD are nine million dollars; limits stay well below, so that sums stay exact. */
 const mostNanoUsd = 4_000_000 * 1_000_000_000;
@@ -22,7 +23,11 @@ const spendLimits = z.strictObject({
 
 export const keyPolicySchema = z.strictObject({
   /** IANA name; days, weeks and months are those of this zone. */
-  timeZone: z.string().min(1).max(60).default("UTC"),
+  timeZone: z
+    .string()
+    .max(60)
+    .refine(isTimeZone, 'Give an IANA time zone, such as "Asia/Shanghai".')
+    .default("UTC"),
   platforms: z
     .array(z.enum(platforms))
     .max(10)

@@ -24,9 +24,12 @@ export interface HttpAnswer {
 
 /** What a request may cost at most, before prices. Bytes and tokens as upper bounds. */
 export interface Demand {
-  /** Bytes of everything in the (decoded) body that can become input. */
+  /**
+   * Upper bound of input tokens by bytes: the (decoded) body, and what vendors add to it (instructions for tools, images
+   * that cost more than their bytes). Not capped: a model's context window is, by whoever knows it.
+   */
   readonly inputBytes: number;
-  /** Images, files, cached contents, earlier responses …: input that is not in the body; it counts as the context window. */
+  /** Files, cached contents, earlier responses, what tools of the provider find …: not bounded by the body; counts as the context window. */
   readonly hasInputElsewhere: boolean;
   /** Largest output of one answer, as asked; absent: the model's own limit counts. */
   readonly mostOutputTokens: number | undefined;
@@ -34,8 +37,12 @@ export interface Demand {
   readonly answers: number;
   /** Every billed output token is seen in the stream as text: output may be reserved in slices. */
   readonly hasVisibleOutput: boolean;
-  /** Tools that the provider runs and bills by the request, by the name that prices know, with the most calls if stated. */
+  /** Tools that the provider runs and bills by the request, by the name that prices know, with the most calls; 20 where none is stated. */
   readonly serverTools: Readonly<Record<string, number>>;
+  /** The longest-lived cache that the request asks to be written (`cache_control`); absent: it asks for none. */
+  readonly cacheWrites?: "5m" | "1h";
+  /** Service tier asked for, by the name that prices know (`priority`, `flex`; Anthropic's `speed`: `fast`); absent: the standard one. */
+  readonly tier?: string;
 }
 
 /** One request to a model, or a question about models, understood. */
@@ -54,8 +61,12 @@ export interface Call {
   readonly demand: Demand;
   /** The client's own name of the session, the best first: header, field; then a hash of cacheable content. Raw: the store hashes it with the key. */
   readonly sessions: readonly string[];
-  /** Ids in the request of things that live in one account (`previous_response_id`, files, cached contents …). */
+  /** Ids in the request of things that live in one account (`previous_response_id`, files, cached contents …). At most 100. */
   readonly boundIds: readonly string[];
+  /** What the protocol itself put into the body, and takes out of the answer again. */
+  readonly injected?: "include_usage";
+  /** The answer's ids may be asked for later (`store` of the Responses API): its reader names them. */
+  readonly keepsThings?: boolean;
 }
 
 export interface UpstreamMessage {
@@ -97,7 +108,14 @@ export interface AnswerReader {
   readonly streamedError: { readonly type: string; readonly message: string } | undefined;
   /** Ids of things that the answer made in the account (response ids …), at most a few. */
   readonly madeIds: readonly string[];
-  /** Bytes that end the stream in its protocol's form, as if the model had reached its largest output. */
+  /** What `push` and `flush` gave has gone to the client: `ending` and `failure` go on from there, not from what was held back. */
+  passed(): void;
+  /**
+   * Sent while the upstream is silent, so that nobody on the way gives the stream up; empty where nothing may be sent now.
+   * Not a constant: clients of Gemini bear neither comments nor blank lines, see gemini-answer.ts.
+   */
+  ping(): Buffer;
+  /** Bytes that end the stream in its protocol's form, as if the model had reached its largest output. Empty for JSON. */
   ending(reason: "budget" | "deadline"): Buffer;
   /** Bytes that tell an error inside the stream, in the protocol's form. */
   failure(refusal: Refusal): Buffer;
@@ -107,9 +125,7 @@ export interface Protocol {
   readonly platform: Platform;
   /** Throws `Refusal`. `HttpAnswer`: the relay answers by itself (HEAD /, event logging …). */
   read(request: ClientRequest): Call | HttpAnswer;
-  /** In the client's own language, so that it stops or tries again as it should. */
-  refuse(refusal: Refusal, requestId: string): HttpAnswer;
+  /** In the client's own language, so that it stops or tries again as it should. `now`: milliseconds since 1970. */
+  refuse(refusal: Refusal, requestId: string, now: number): HttpAnswer;
   follow(call: Call): AnswerReader;
-  /** A comment or ping for a silent stream; undefined where the answer is no event stream. */
-  readonly ping: Buffer;
 }

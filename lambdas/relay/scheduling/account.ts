@@ -55,6 +55,21 @@ export const accountConditionSchema = z.object({
 
 export type AccountCondition = z.output<typeof accountConditionSchema>;
 
+/** What the last test of the account showed. */
+export const probeResultSchema = z.object({
+  /** RFC 3339, UTC. */
+  at: z.string(),
+  ok: z.boolean(),
+  /** HTTP status; null where no answer came. */
+  status: z.number().nullable(),
+  /** To the beginning of the answer. */
+  milliseconds: z.number(),
+  /** For people, at most 500 characters, no secret. */
+  said: z.string(),
+});
+
+export type ProbeResult = z.output<typeof probeResultSchema>;
+
 export const accountSchema = accountSettingsSchema.extend({
   accountId: z.string(),
   platform: z.enum(platforms),
@@ -67,6 +82,9 @@ export const accountSchema = accountSettingsSchema.extend({
   condition: accountConditionSchema,
   /** Limits of single model families, by family. */
   familyConditions: z.record(z.string(), accountConditionSchema),
+  lastProbe: probeResultSchema.optional(),
+  /** States that an event told of and that are not over, by family; the account's own under the empty name. */
+  told: z.record(z.string(), z.string()).optional(),
 });
 
 export type Account = z.output<typeof accountSchema>;

@@ -22,9 +22,13 @@ export function order<C extends Contender>(contenders: readonly C[], algorithm: 
     case "least-connections":
       return betterOfTwo(contenders, random, ({ load }) => load.open);
     case "response-time":
-      // One that has not answered in the last minutes is not known to be slow: it is tried.
-      return betterOfTwo(contenders, random, ({ load }) => load.meanFirstByteMilliseconds ?? 0);
+      return betterOfTwo(contenders, random, ({ load }) => load.meanFirstByteMilliseconds ?? unknownResponseTime(load));
   }
+}
+
+/** One that has not answered in the last minutes is not known to be slow: it is tried, but by one request at a time. */
+function unknownResponseTime({ open }: AccountLoad): number {
+  return open === 0 ? 0 : Number.POSITIVE_INFINITY;
 }
 
 /** Draws without putting back, each with its weight's share (Efraimidis and Spirakis: the largest u^(1/w) first). */

@@ -45,6 +45,9 @@ export function afterFailure(
   now: number,
 ): AccountCondition | undefined {
   if (present !== undefined && sentAt < present.since) return undefined;
+  // What only a person or a probe mends is not turned into a pause that is over by itself.
+  const needsHelp = present !== undefined && present.state !== "healthy" && present.until === null;
+  if (needsHelp && change.state !== "unauthorised" && change.state !== "blocked") return undefined;
   const failures = (present?.failures ?? 0) + 1;
   return { state: change.state, since: now, until: untilOf(change, failures, now), failures };
 }

@@ -1,4 +1,5 @@
 // Check key: may the holder of this key make this call from this address? All of it is asked again when the policy changed.
+import { holdsSecret } from "../ledger/client-key.ts";
 import type { LedgerKey } from "../ledger/ledger.ts";
 import { matchesModel } from "../model-pattern.ts";
 import type { Call } from "../protocols/protocol.ts";
@@ -13,16 +14,21 @@ export interface Asking {
 /** One sentence for all: nobody learns which keys exist. */
 const unknown = "This is no key of this relay, or it is not valid any more. Ask whoever gave it to you for another.";
 
-/** Throws `Refusal`; answers the key. `isAddressIn` says whether an address lies in one of the ranges. */
+/**
+ * Throws `Refusal`; answers the key. `isAddressIn` says whether an address lies in one of the ranges; `onProven` hears of
+ * a key whose secret is right, whatever else speaks against it.
+ */
 export function checkKey(
   key: LedgerKey | undefined,
   asking: Asking,
   now: number,
   isAddressIn: (ranges: readonly string[], address: string) => boolean,
+  onProven: (key: LedgerKey) => void,
 ): LedgerKey {
-  if (key === undefined) throw new Refusal("KeyInvalid", unknown);
-  const end = key.secrets[asking.hash];
-  if (end === undefined || (end !== null && end <= now)) throw new Refusal("KeyInvalid", unknown);
+  if (key === undefined || key.isDeleted || !holdsSecret(key, asking.hash, now)) {
+    throw new Refusal("KeyInvalid", unknown);
+  }
+  onProven(key);
   if (!key.isEnabled) throw new Refusal("KeyDisabled", "This key is switched off.");
   if (key.expiresAt !== undefined && key.expiresAt <= now) {
     throw new Refusal("KeyExpired", `This key expired at ${new Date(key.expiresAt).toISOString()}.`);

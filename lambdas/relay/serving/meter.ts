@@ -36,6 +36,10 @@ export class Meter {
     this.#covered = plan.coveredTokens;
   }
 
+  get coveredTokens(): number {
+    return this.#covered;
+  }
+
   get lease(): Lease {
     return this.#lease;
   }

@@ -17,11 +17,13 @@ export interface PassOptions {
   readonly exchange: Exchange;
   /** Undefined where everything that the answer can cost is reserved, or nothing is charged. */
   readonly meter: Meter | undefined;
-  /** Sent while the upstream is silent; undefined where the answer is no event stream. */
-  readonly ping: Buffer | undefined;
+  /** Whether the reader's pings go out while the upstream is silent. */
+  readonly pings: boolean;
   readonly pingMilliseconds: number;
   /** The stream is ended in its own form before this moment. */
   readonly endsAt: number;
+  /** Hears of the upstream's first bytes. */
+  began(): void;
 }
 
 export interface Passed {
@@ -52,8 +54,8 @@ export async function* passAnswer(
   try {
     for (;;) {
       const arrival = await watch.next();
-      if (arrival.kind === "ping") {
-        yield arrival.bytes;
+      if (arrival.kind === "silence") {
+        yield* some(options.reader.ping());
         continue;
       }
       if (arrival.kind === "bytes") {
@@ -86,12 +88,12 @@ export async function* passAnswer(
 
 type Arrival =
   | { readonly kind: "bytes"; readonly bytes: Buffer }
-  | { readonly kind: "ping"; readonly bytes: Buffer }
+  | { readonly kind: "silence" }
   | { readonly kind: "end" }
   | { readonly kind: "deadline" }
   | { readonly kind: "cut"; readonly error: unknown };
 
-function ended(arrival: Exclude<Arrival, { kind: "bytes" | "ping" }>, reader: AnswerReader): Passed {
+function ended(arrival: Exclude<Arrival, { kind: "bytes" | "silence" }>, reader: AnswerReader): Passed {
   if (arrival.kind === "deadline") return { outcome: "deadline", error: undefined };
   if (arrival.kind === "cut") return { outcome: "upstream-error", error: arrival.error };
   if (reader.streamedError !== undefined) return { outcome: "upstream-error", error: reader.streamedError };
@@ -153,6 +155,7 @@ class Watch {
   readonly #arrivals: Arrivals;
   readonly #stop: () => void;
   #quietSince: number;
+  #hasBegun = false;
 
   constructor(options: PassOptions, ports: PassPorts, arrivals: Arrivals) {
     this.#options = options;
@@ -173,14 +176,16 @@ class Watch {
       const now = this.#ports.now();
       if (now >= this.#options.endsAt - timeToEndMilliseconds) return { kind: "deadline" };
       const arrived = this.#arrivals.take();
-      const { ping, pingMilliseconds } = this.#options;
+      const { pings, pingMilliseconds, began } = this.#options;
       if (arrived !== undefined) {
         this.#quietSince = now;
+        if (!this.#hasBegun && arrived.kind === "bytes") began();
+        this.#hasBegun ||= arrived.kind === "bytes";
         return arrived;
       }
-      if (ping !== undefined && now - this.#quietSince >= pingMilliseconds) {
+      if (pings && now - this.#quietSince >= pingMilliseconds) {
         this.#quietSince = now;
-        return { kind: "ping", bytes: ping };
+        return { kind: "silence" };
       }
     }
   }

@@ -1,12 +1,12 @@
 // What serving a request needs of the world. Everything that waits, writes or calls is handed in here.
-import type { Price } from "../counting/price.ts";
 import type { UsageRecord } from "../counting/usage-record.ts";
-import type { Ledger, LedgerKey } from "../ledger/ledger.ts";
-import type { Protocol } from "../protocols/protocol.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import type { AccountChange, Provider } from "../providers/provider.ts";
 import type { Account } from "../scheduling/account.ts";
-import type { AccountView, Snapshot } from "../scheduling/snapshot.ts";
+import type { SlotBook } from "../scheduling/slot-book.ts";
+import type { Snapshot } from "../scheduling/snapshot.ts";
 import type { Transport } from "../transports/transport.ts";
+import type { KeyCache } from "./key-cache.ts";
 
 /** A request as the entry hands it on. */
 export interface Arrival {
@@ -30,26 +30,6 @@ export interface Served {
   readonly settled: Promise<void>;
 }
 
-/** A slot of an account that this request holds. */
-export interface Slot {
-  readonly accountId: string;
-  readonly shard: number;
-}
-
-/** What an attempt at an account showed; undefined figures count nothing. */
-export interface SlotFigures {
-  readonly failed: boolean;
-  readonly firstByteMilliseconds: number | undefined;
-  readonly realNanoUsd: number;
-}
-
-export interface Slots<Held extends Slot = Slot> {
-  /** Undefined where the account has no free slot. */
-  take(view: AccountView, requestId: string, until: number, now: number): Promise<Held | undefined>;
-  /** Without figures: only freed. */
-  release(slot: Held, requestId: string, figures: SlotFigures | undefined, now: number): Promise<void>;
-}
-
 export interface Bindings {
   /** The account that the session is bound to, and whether the binding should be renewed. One read. */
   session(keyId: string, name: string, now: number): Promise<{ accountId: string; isOld: boolean } | undefined>;
@@ -62,8 +42,8 @@ export interface Bindings {
 /** A line about one request, and what is counted of it. */
 export interface Telemetry {
   finished(record: UsageRecord): void;
-  /** A key that is not known: counted, never written. */
-  unknownKey(sourceIp: string): void;
+  /** A request without a valid key: counted, never written. Resolves when a burst of them was told of. */
+  unknownKey(sourceIp: string, now: number): Promise<void>;
   sessionMoved(from: string, to: string, why: string): void;
   failure(error: unknown, requestId: string): void;
 }
@@ -72,16 +52,13 @@ export interface ServingPorts {
   now(): number;
   /** Calls `tick` every so many milliseconds until the answer is called. */
   every(milliseconds: number, tick: () => void): () => void;
-  /** Which protocol a request speaks, and its path without the prefix. Throws `Refusal` with the protocol to word it. */
-  route(arrival: Arrival): { readonly protocol: Protocol; readonly path: string };
-  /** HMAC of a client key's text; undefined where the text is no key of Causeway's form. */
-  identify(keyText: string): { readonly keyId: string; readonly hash: string } | undefined;
-  /** `fresh`: not from the environment's cache. */
-  readKey(keyId: string, fresh: boolean): Promise<LedgerKey | undefined>;
+  /** Keys the hashes of client keys. */
+  pepper(): Promise<string>;
+  readonly keys: KeyCache;
   isAddressIn(ranges: readonly string[], address: string): boolean;
   snapshot(): Promise<Snapshot>;
   readonly ledger: Ledger;
-  readonly slots: Slots;
+  readonly slots: Pick<SlotBook, "take" | "release">;
   readonly bindings: Bindings;
   provider(name: string): Promise<Provider>;
   credential(account: Account): Promise<unknown>;
@@ -93,8 +70,5 @@ export interface ServingPorts {
     works(account: Account, family: string | undefined, sentAt: number): Promise<void>;
   };
   random(): number;
-  price(snapshot: Snapshot, platform: string, model: string, now: number): Price | undefined;
-  /** Events that follow from a settled request: budgets crossed, an overrun, a new network. Never throws. */
-  announce(key: LedgerKey, record: UsageRecord): Promise<void>;
   readonly telemetry: Telemetry;
 }

@@ -1,14 +1,17 @@
 // Reach account: the request goes to the best account that has a slot, and to the next one while nothing was answered yet.
+
 import type { Price } from "../counting/price.ts";
+import { proxyOf } from "../credentials/account-proxy.ts";
 import type { LedgerKey } from "../ledger/ledger.ts";
 import type { Call } from "../protocols/protocol.ts";
-import type { Provider, UpstreamAnswer, Verdict } from "../providers/provider.ts";
+import { mappedModel, type Provider, type UpstreamAnswer, type Verdict } from "../providers/provider.ts";
 import { Refusal } from "../refusal.ts";
 import type { Account } from "../scheduling/account.ts";
 import { type Choice, chooseAccount } from "../scheduling/choose-account.ts";
-import type { AccountView, Snapshot } from "../scheduling/snapshot.ts";
+import type { Slot, SlotFigures } from "../scheduling/slot.ts";
+import type { Snapshot } from "../scheduling/snapshot.ts";
 import { type Exchange, TransportError } from "../transports/transport.ts";
-import type { ServingPorts, Slot, SlotFigures } from "./ports.ts";
+import type { ServingPorts } from "./ports.ts";
 
 /** What is known of the request when an account is looked for. */
 export interface Search {
@@ -39,6 +42,8 @@ export interface Reached {
   readonly sentAt: number;
   /** An error's body, which was looked at and passes unchanged. */
   readonly errorBody: AsyncIterable<Buffer> | undefined;
+  /** What the account was asked for, after its mapping. */
+  readonly modelSent: string;
   readonly accountsTried: number;
 }
 
@@ -50,13 +55,13 @@ type Ports = Pick<
 /** An error's body is looked at so far; what is longer passes on unread. */
 const mostErrorBytes = 65_536;
 
-/** Throws `Refusal`: NoAccount, AccountsLimited, ThingNotFound. Full accounts are passed over. */
-export async function takeSeat(search: Search, tried: ReadonlySet<string>, ports: Ports): Promise<Seat> {
-  const choice = choose(search, tried, ports);
-  if (choice.kind === "none") throw choice.refusal;
+type Accounts = Extract<Choice, { kind: "accounts" }>;
+
+/** A seat at the best account of the choice that has a slot. Throws `Refusal` where all of them are full. */
+export async function takeSeat(choice: Accounts, search: Search, ports: Ports): Promise<Seat> {
   for (const { view } of choice.accounts) {
     const slot = await ports.slots.take(view, search.requestId, search.slotUntil, ports.now());
-    if (slot !== undefined) return { account: accountOf(view), slot, left: choice.left };
+    if (slot !== undefined) return { account: view.account, slot, left: choice.left };
   }
   throw new Refusal("NoAccount", "Every account that could answer is busy. Try again in a moment.");
 }
@@ -74,10 +79,7 @@ export async function reachAccount(first: Seat, search: Search, ports: Ports): P
     const attempt = await tryAccount(seat, search, ports);
     if (!("refusal" in attempt)) return { ...attempt, seat, accountsTried: tried.size };
     if (!attempt.mayGoOn || tried.size >= mostTried) throw attempt.refusal;
-    // Who would take over, if anybody: the refusal of the account that was asked says more than "nobody else".
-    seat = await takeSeat(search, tried, ports).catch(() => {
-      throw attempt.refusal;
-    });
+    seat = await nextSeat(search, tried, ports, attempt.refusal);
   }
 }
 
@@ -97,16 +99,20 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
     const provider = await ports.provider(account.provider);
     const credential = await ports.credential(account);
     const request = provider.prepare(call, account, credential);
+    const proxy = proxyOf(account, credential);
     exchange = await ports.transport.send(request, {
-      ...proxyOf(account, credential),
+      ...(proxy !== undefined && { proxy }),
       limits: search.snapshot.settings,
     });
-    const { answer, errorBody } = await readBeginning(exchange);
-    const verdict: Verdict = provider.judge(answer, call, ports.now());
-    if (verdict.kind === "pass") return { provider, exchange, sentAt, errorBody };
+    const { answer, errorBody } = await lookAtError(exchange);
+    const verdict: Verdict = provider.judge(answer, { model: call.model, family: search.price?.family }, ports.now());
+    if (verdict.kind === "pass") {
+      return { provider, exchange, sentAt, errorBody, modelSent: mappedModel(account, call.model) };
+    }
     exchange.abort();
-    if (verdict.change.state === "unauthorised") ports.forgetCredential(account);
-    await Promise.all([ports.conditions.changed(account, verdict.change, sentAt), free(failed)]);
+    const { change } = verdict;
+    if (change?.state === "unauthorised") ports.forgetCredential(account);
+    await Promise.all([change && ports.conditions.changed(account, change, sentAt), free(change && failed)]);
     return { refusal: verdict.refusal, mayGoOn: true };
   } catch (error) {
     exchange?.abort();
@@ -134,7 +140,7 @@ interface Beginning {
   readonly errorBody: AsyncIterable<Buffer> | undefined;
 }
 
-async function readBeginning({ status, headers, body }: Exchange): Promise<Beginning> {
+async function lookAtError({ status, headers, body }: Exchange): Promise<Beginning> {
   if (status < 400) return { answer: { status, headers, body: Buffer.alloc(0) }, errorBody: undefined };
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -155,9 +161,19 @@ async function* whole(begun: Buffer, iterator: AsyncIterator<Buffer>): AsyncGene
   for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
 }
 
-function choose(search: Search, tried: ReadonlySet<string>, ports: Ports): Choice {
+/** The refusal of the account that was asked says more than "nobody else". */
+async function nextSeat(search: Search, tried: ReadonlySet<string>, ports: Ports, refusal: Refusal): Promise<Seat> {
+  try {
+    return await takeSeat(chooseFor(search, tried, ports), search, ports);
+  } catch (error) {
+    throw error instanceof Refusal ? refusal : error;
+  }
+}
+
+/** Throws `Refusal`: NoAccount, AccountsLimited, ThingNotFound. */
+export function chooseFor(search: Search, tried: ReadonlySet<string>, ports: Pick<Ports, "now" | "random">): Accounts {
   const { call, key, snapshot, session, owner, price } = search;
-  return chooseAccount({
+  const choice = chooseAccount({
     snapshot,
     platform: call.platform,
     model: call.model,
@@ -169,24 +185,6 @@ function choose(search: Search, tried: ReadonlySet<string>, ports: Ports): Choic
     now: ports.now(),
     random: ports.random,
   });
-}
-
-function accountOf({ account }: AccountView): Account {
-  return account;
-}
-
-/** The password of a proxy is part of the account's credential. */
-function proxyOf({ proxy }: Account, credential: unknown) {
-  if (proxy === null) return {};
-  const { proxyUsername, proxyPassword } = (credential ?? {}) as {
-    readonly proxyUsername?: string;
-    readonly proxyPassword?: string;
-  };
-  return {
-    proxy: {
-      ...proxy,
-      ...(proxyUsername !== undefined && { username: proxyUsername }),
-      ...(proxyPassword !== undefined && { password: proxyPassword }),
-    },
-  };
+  if (choice.kind === "none") throw choice.refusal;
+  return choice;
 }

@@ -14,6 +14,8 @@ const snapshot = {
 };
 const object = { sourceKey: "mysql/rm-1/a.xb", versionId: "v1", targetKey: "iotdb-backup/mysql/rm-1/a.xb" };
 
+const account = { accountId: "acc-1", name: "main", provider: "anthropic", platform: "anthropic" };
+
 export const details: { readonly [Name in EventName]: EventDetail<Name> } = {
   ScheduledRunStarted: {
     schedule: "causeway-dev-replicate-backups",
@@ -43,6 +45,37 @@ export const details: { readonly [Name in EventName]: EventDetail<Name> } = {
   MirrorFailed: { ...object, ...failure },
   MirrorLagging: { objects: 3, oldestKey: "mysql/rm-1/a.xb", oldestSince: "2026-11-20T01:00:00.000Z" },
   MirrorReconciled: { runId: "run-3", state: "failed", sentence: "2 objects differ.", counts: { differing: 2 } },
+  RelayAccountLimited: {
+    ...account,
+    state: "rate-limited",
+    family: "opus",
+    until: "2026-11-20T12:00:00.000Z",
+    said: "This request would exceed your rate limit.",
+  },
+  RelayAccountBlocked: { ...account, state: "unauthorised", said: "invalid x-api-key" },
+  RelayAccountRecovered: { ...account, family: null, was: "rate-limited" },
+  RelayBudgetNear: {
+    keyId: "k7f2m9x4q1ab",
+    limit: "day",
+    percent: 80,
+    usedNanoUsd: 4_012_345_678,
+    limitNanoUsd: 5_000_000_000,
+    resetAt: "2026-11-21T00:00:00.000Z",
+  },
+  RelayOverrun: { keyId: "k7f2m9x4q1ab", requests: 2, nanoUsd: 1_500_000, requestId: "01JD0000000000000000000000" },
+  RelayErrorRate: { accountId: "acc-1", requests: 40, errors: 12, percent: 30, minutes: 10 },
+  RelayErrorRateNormal: { accountId: "acc-1" },
+  RelayLatency: { accountId: "", requests: 40, medianMilliseconds: 42_000, usualMilliseconds: 2000, minutes: 10 },
+  RelayLatencyNormal: { accountId: "" },
+  RelayUsageAnomaly: {
+    keyId: "k7f2m9x4q1ab",
+    measure: "cost",
+    value: 48_000_000_000,
+    usual: 2_000_000_000,
+    hour: "2026-11-20T09:00:00.000Z",
+  },
+  RelayAuthenticationBurst: { network: "203.0.113.0/24", failures: 20, minutes: 5 },
+  RelayNewNetwork: { keyId: "k7f2m9x4q1ab", network: "203.0.113.0/24", client: "claude-cli/2.1.328" },
   NothingNew: { databaseId: "rm-1", lastAt: null, hours: 30 },
   ScheduleMissed: { schedule: "causeway-dev-replicate-backups", lastAt: "2026-11-19T03:30:00.000Z", hours: 26 },
   DeadLettersWaiting: { queue: "MissedRuns", holds: "scheduled runs that could not be started", messages: 2 },

@@ -33,6 +33,7 @@ function wordReader(): AnswerReader {
       return state.error;
     },
     madeIds: [],
+    ping: () => Buffer.from("<ping>"),
     ending: (reason) => Buffer.from(`<${reason} after ${state.shown}>`),
     failure: (refusal) => Buffer.from(`<${refusal.name}>`),
   };
@@ -55,7 +56,8 @@ function stage(body: AsyncIterable<Buffer>, more: Partial<PassOptions> = {}) {
     reader: wordReader(),
     exchange: { status: 200, headers: {}, body, abort },
     meter: undefined,
-    ping: Buffer.from("<ping>"),
+    pings: true,
+    began: () => {},
     pingMilliseconds: 10_000,
     endsAt: 900_000,
     ...more,
@@ -128,7 +130,7 @@ describe("an answer", () => {
 
   it("ends in its own form five seconds before the function does, however silent it is", async () => {
     const never = new Promise<void>(() => {});
-    const { passing, finished, pass } = stage(pieces("one ", never), { endsAt: 60_000, ping: undefined });
+    const { passing, finished, pass } = stage(pieces("one ", never), { endsAt: 60_000, pings: false });
     expect((await passing.next()).value?.toString()).toBe("one ");
     const next = passing.next();
     pass(54_000);

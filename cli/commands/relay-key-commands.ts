@@ -1,0 +1,230 @@
+// `causeway relay keys …`, over the API.
+import { randomUUID } from "node:crypto";
+import type { ApiClient } from "../api/api-client.ts";
+import type { AnswerOf } from "../api/operations.ts";
+import { sayFacts, sayJson, sayLine, sayMore, sayTable, shortTime } from "../api/output.ts";
+import { dollarsOf, nanoUsdOf } from "../dollars.ts";
+import { UsageProblem } from "../usage-problem.ts";
+import type { OutputOptions } from "./job-commands.ts";
+import { expiryOf, type PolicyOptions, policyChange } from "./relay-key-policy.ts";
+
+const base = "/api/relay/keys";
+
+/** A key's text must not stand in an address, which is logged on its way. */
+function pathOf(keyId: string, rest = ""): string {
+  if (keyId.startsWith("cwk_")) throw new UsageProblem("Give the key's id, not the key itself: relay keys list shows it.");
+  return `${base}/${encodeURIComponent(keyId)}${rest}`;
+}
+
+type KeyView = AnswerOf<"getRelayKey">;
+export type LimitFigure = KeyView["limits"][number];
+
+export async function listKeys(
+  client: ApiClient,
+  options: OutputOptions & {
+    readonly owner?: string;
+    readonly tag?: string;
+    readonly only?: string;
+    readonly limit: number;
+  },
+): Promise<void> {
+  const { owner, tag, only, limit, json } = options;
+  const enabled = only === "enabled" ? true : only === "disabled" ? false : undefined;
+  const query = { owner, tag, enabled, deleted: only === "deleted" ? true : undefined };
+  const { items, hasMore } = await client.list("listRelayKeys", base, query, limit);
+  if (json) return sayJson({ items, hasMore });
+  sayTable(
+    [
+      { title: "key", text: ({ keyId }) => keyId },
+      { title: "name", text: ({ name }) => name, tooLong: "middle" },
+      { title: "owner", text: (key) => key.owner, tooLong: "middle" },
+      { title: "tags", text: ({ tags }) => tags.join(", "), tooLong: "wrap" },
+      { title: "text", text: ({ maskedKey }) => maskedKey },
+      { title: "state", text: (key) => (key.deletedAt ? "deleted" : key.enabled ? "enabled" : "disabled") },
+      { title: "created", text: ({ createdAt }) => shortTime(createdAt) },
+    ],
+    items,
+    "There are no such keys.",
+  );
+  sayMore(hasMore, items.length);
+}
+
+export async function createKeys(
+  client: ApiClient,
+  names: readonly string[],
+  options: PolicyOptions &
+    OutputOptions & { readonly balance?: string; readonly disabled?: true; readonly key?: string },
+): Promise<void> {
+  const { balance, disabled, key = randomUUID(), owner, tag, json } = options;
+  const expiry = expiryOf(options);
+  const common = {
+    enabled: disabled !== true,
+    ...(owner !== undefined && { owner }),
+    ...(tag !== undefined && { tags: tag }),
+    ...(expiry !== undefined && { expiry }),
+    policy: policyChange(options),
+    ...(balance !== undefined && { balanceNanoUsd: nanoUsdOf(balance, "--balance") }),
+  };
+  const [name, another] = names;
+  if (another === undefined) {
+    const created = await client.post("createRelayKey", base, { name, ...common }, key);
+    if (json) return sayJson(created);
+    sayLine(created.key);
+    sayLine("");
+    sayKey(created);
+  } else {
+    const created = await client.post("createRelayKeys", `${base}/bulk`, { names, ...common }, key);
+    if (json) return sayJson(created);
+    sayTable(
+      [
+        { title: "name", text: (made) => made.name },
+        { title: "id", text: ({ keyId }) => keyId },
+        { title: "key", text: (made) => made.key },
+      ],
+      created.items,
+      "No key was made.",
+    );
+  }
+  sayLine("");
+  sayLine("Keep this: it is shown once, and stored nowhere. Who loses it gets another with relay keys rotate.");
+}
+
+export async function showKey(client: ApiClient, keyId: string, { json }: OutputOptions): Promise<void> {
+  const key = await client.get("getRelayKey", pathOf(keyId));
+  if (json) return sayJson(key);
+  sayKey(key);
+}
+
+export async function updateKey(
+  client: ApiClient,
+  keyId: string,
+  options: PolicyOptions & OutputOptions & { readonly name?: string },
+): Promise<void> {
+  const { data: before, etag } = await client.getTagged("getRelayKey", pathOf(keyId));
+  const change = policyChange(options, before.policy);
+  const expiry = expiryOf(options);
+  const { name, owner, tag } = options;
+  if (Object.keys(change).length === 0 && [name, owner, tag, expiry].every((given) => given === undefined)) {
+    throw new UsageProblem("Say what to change; npx causeway relay keys update --help lists what can be.");
+  }
+  const body = {
+    name: name ?? before.name,
+    owner: owner ?? before.owner,
+    tags: tag ?? before.tags,
+    expiry: expiry === undefined ? before.expiry : expiry,
+    policy: { ...before.policy, ...change },
+  };
+  const changed = await client.put("changeRelayKey", pathOf(keyId), body, etag);
+  if (options.json) return sayJson(changed);
+  sayKey(changed);
+}
+
+export async function switchKey(
+  client: ApiClient,
+  verb: "enable" | "disable" | "delete" | "restore",
+  keyId: string,
+  { json }: OutputOptions,
+): Promise<void> {
+  const key =
+    verb === "delete"
+      ? await client.delete("deleteRelayKey", pathOf(keyId))
+      : await client.post(`${verb}RelayKey`, pathOf(keyId, `/${verb}`));
+  if (json) return sayJson(key);
+  sayLine(`Key ${key.keyId} (${key.name}) is ${key.state}.`);
+}
+
+export async function rotateKey(
+  client: ApiClient,
+  keyId: string,
+  { overlapHours, key, json }: OutputOptions & { readonly overlapHours: string; readonly key?: string },
+): Promise<void> {
+  if (!/^\d{1,4}(\.\d+)?$/.test(overlapHours)) {
+    throw new UsageProblem(`--overlap-hours ${overlapHours} is no number of hours.`);
+  }
+  const body = { overlapHours: Number(overlapHours) };
+  const rotated = await client.post("rotateRelayKey", pathOf(keyId, "/rotate"), body, key);
+  if (json) return sayJson(rotated);
+  sayLine(rotated.key);
+  sayLine("");
+  sayLine(`The text before is taken until ${shortTime(rotated.formerEndsAt)}. This one is shown once: keep it.`);
+}
+
+export async function topUp(
+  client: ApiClient,
+  keyId: string,
+  sum: string,
+  { note, key, json }: OutputOptions & { readonly note?: string; readonly key?: string },
+): Promise<void> {
+  const body = { kind: "top-up", nanoUsd: nanoUsdOf(sum, "<dollars>"), ...(note !== undefined && { note }) };
+  const entry = await client.post("changeRelayBalance", pathOf(keyId, "/balance"), body, key);
+  if (json) return sayJson(entry);
+  sayLine(`${dollarsOf(entry.nanoUsd)} were added; the balance is ${dollarsOf(entry.balanceAfterNanoUsd)}.`);
+}
+
+export async function listBalance(
+  client: ApiClient,
+  keyId: string,
+  { limit, json }: OutputOptions & { readonly limit: number },
+): Promise<void> {
+  const { items, hasMore } = await client.list("listRelayBalance", pathOf(keyId, "/balance"), {}, limit);
+  if (json) return sayJson({ items, hasMore });
+  sayTable(
+    [
+      { title: "when", text: ({ at }) => shortTime(at) },
+      { title: "what", text: ({ kind }) => kind },
+      { title: "dollars", text: ({ nanoUsd }) => dollarsOf(nanoUsd), align: "right" },
+      { title: "after it", text: (entry) => dollarsOf(entry.balanceAfterNanoUsd), align: "right" },
+      { title: "by", text: ({ by }) => by },
+      { title: "note", text: ({ note }) => note, tooLong: "wrap" },
+    ],
+    items,
+    "Nothing has changed this balance yet.",
+  );
+  sayMore(hasMore, items.length);
+}
+
+function sayKey(key: KeyView): void {
+  const { policy, expiry } = key;
+  const bound = policy.boundTo;
+  sayFacts({
+    key: key.keyId,
+    name: key.name,
+    owner: key.owner || undefined,
+    tags: key.tags.join(", ") || undefined,
+    text: key.maskedKey,
+    state: key.state,
+    created: shortTime(key.createdAt),
+    expires: expiry && (expiry.kind === "at" ? shortTime(expiry.at) : `${expiry.days} days after its first request`),
+    platforms: policy.platforms.join(", "),
+    models: policy.models.join(", ") || "all",
+    addresses: policy.addresses.join(", ") || "all",
+    "served by": bound && (bound.kind === "account" ? `account ${bound.accountId}` : `group ${bound.group}`),
+    multiplier: policy.multiplierThousandths === 1000 ? undefined : String(policy.multiplierThousandths / 1000),
+    balance: key.balanceNanoUsd === null ? undefined : dollarsOf(key.balanceNanoUsd),
+    "time zone": policy.timeZone,
+    running: key.streams,
+  });
+  sayLine("");
+  sayLimits(key.limits);
+}
+
+export function sayLimits(limits: readonly LimitFigure[]): void {
+  const shown = ({ unit }: LimitFigure, figure: number) => (unit === "nano-usd" ? dollarsOf(figure) : String(figure));
+  sayTable(
+    [
+      { title: "limit", text: nameOfLimit },
+      { title: "most", text: (figure) => shown(figure, figure.most), align: "right" },
+      { title: "used", text: (figure) => shown(figure, figure.used), align: "right" },
+      { title: "left", text: (figure) => shown(figure, figure.left), align: "right" },
+      { title: "begins anew", text: ({ resetAt }) => shortTime(resetAt) },
+    ],
+    limits,
+    "It has no limits.",
+  );
+}
+
+function nameOfLimit({ limit, family, window }: LimitFigure): string {
+  if (limit !== "spend") return limit.replaceAll("-", " ");
+  const span = window === "total" ? "in all" : `per ${window}`;
+  return `cost ${span}${family === null ? "" : `, ${family}`}`;
+}

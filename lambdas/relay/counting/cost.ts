@@ -1,0 +1,195 @@
+// What usage costs, and what a request may cost at most: BigInt in between, rounded up once.
+import type { KeyPolicy } from "../ledger/key-policy.ts";
+import type { Demand } from "../protocols/protocol.ts";
+import { Refusal } from "../refusal.ts";
+import type { RelaySettings } from "../settings.ts";
+import type { TokenUsage } from "../token-usage.ts";
+import type { Price, Rates } from "./price.ts";
+
+const tokensPerRate = 1_000_000n;
+const thousand = 1000n;
+
+/** As the ledger's limits: sums of a key stay exact numbers. An upstream that lies cannot charge more for one request. */
+const mostNanoUsdPerRequest = 4_000_000 * 1_000_000_000;
+
+/** Service tiers under which the rates are the listed ones. */
+const standardTiers: ReadonlySet<string> = new Set(["", "auto", "default", "standard", "standard_only"]);
+
+/** What a reservation must cover, and how its output is paid for in slices. */
+export interface WorstCost {
+  /** To be reserved first, multiplier applied. */
+  readonly nanoUsd: number;
+  /** Input and covered output, for limits of tokens per minute. */
+  readonly tokens: number;
+  readonly inputTokens: number;
+  /** Output tokens that `nanoUsd` covers. */
+  readonly coveredTokens: number;
+  /** Output tokens that the request can cause at most. */
+  readonly mostTokens: number;
+  readonly sliceTokens: number;
+  /** So many more output tokens, multiplier applied, rounded up. */
+  costOf(outputTokens: number): number;
+}
+
+/** `tier`: as the request asked for it; unknown ones cost what is listed. */
+export function costOf(usage: TokenUsage, price: Price, multiplierThousandths = 1000, tier = ""): number {
+  const input = usage.inputTokens + usage.cacheWrite5mTokens + usage.cacheWrite1hTokens + usage.cacheReadTokens;
+  const { longContext } = price;
+  const rates = longContext !== null && input > longContext.aboveInputTokens ? longContext.rates : price.rates;
+  const tokens =
+    BigInt(usage.inputTokens) * BigInt(rates.input) +
+    BigInt(usage.cacheWrite5mTokens) * BigInt(rates.cacheWrite5m) +
+    BigInt(usage.cacheWrite1hTokens) * BigInt(rates.cacheWrite1h) +
+    BigInt(usage.cacheReadTokens) * BigInt(rates.cacheRead) +
+    BigInt(usage.outputTokens) * BigInt(rates.output);
+  return roundUp(
+    tokens * tierOf(price, tier) + toolsOf(usage.serverTools, price) * thousand * tokensPerRate,
+    multiplierThousandths,
+  );
+}
+
+/** What a key is charged for such usage: by the price of the model asked; without one, the key's ceiling. */
+export function chargeOf(
+  usage: TokenUsage,
+  demand: Demand,
+  price: Price | undefined,
+  policy: Pick<KeyPolicy, "multiplierThousandths" | "unknownPriceCeiling">,
+): number {
+  if (price === undefined || unpricedIn(demand, price) !== undefined) return policy.unknownPriceCeiling ?? 0;
+  return costOf(usage, price, policy.multiplierThousandths, demand.tier);
+}
+
+/**
+ * An upper bound for an upstream that is honest: whatever usage within the demand it reports, `costOf` is not above it
+ * (for keys that estimate `typical`: as long as the input has no more tokens than the settings say).
+ * Throws `Refusal` PriceUnknown for a model, a tier or a tool without a price, unless the key sets a ceiling.
+ */
+export function worstCostOf(
+  demand: Demand,
+  price: Price | undefined,
+  policy: Pick<KeyPolicy, "estimate" | "multiplierThousandths" | "unknownPriceCeiling">,
+  settings: Pick<RelaySettings, "sliceTokens" | "typicalBytesPerTokenThousandths">,
+): WorstCost {
+  const unpriced = unpricedIn(demand, price);
+  if (price === undefined || unpriced !== undefined) return atCeiling(demand, unpriced ?? "this model", policy, settings);
+  const input = inputOf(demand, price, policy, settings);
+  const most = (demand.mostOutputTokens ?? price.mostOutputTokens) * demand.answers;
+  const sliceTokens = settings.sliceTokens * demand.answers;
+  const covered = demand.hasVisibleOutput ? Math.min(most, sliceTokens) : most;
+  const rates = worstRates(price, input);
+  const tier = tierOf(price, demand.tier ?? "");
+  const { multiplierThousandths } = policy;
+  const inputRate = BigInt(worstInputRate(rates, demand.cacheWrites ?? unaskedWrites(price)));
+  return {
+    nanoUsd: roundUp(
+      (BigInt(input) * inputRate + BigInt(covered) * BigInt(rates.output)) * tier +
+        toolsOf(demand.serverTools, price) * thousand * tokensPerRate,
+      multiplierThousandths,
+    ),
+    tokens: input + covered,
+    inputTokens: input,
+    coveredTokens: covered,
+    mostTokens: most,
+    sliceTokens,
+    costOf: (outputTokens) =>
+      roundUp(BigInt(Math.ceil(outputTokens)) * BigInt(rates.output) * tier, multiplierThousandths),
+  };
+}
+
+/** Without a price the key's ceiling is what a request costs, whatever it uses. */
+function atCeiling(
+  demand: Demand,
+  unpriced: string,
+  policy: Pick<KeyPolicy, "estimate" | "unknownPriceCeiling">,
+  settings: Pick<RelaySettings, "typicalBytesPerTokenThousandths">,
+): WorstCost {
+  const ceiling = policy.unknownPriceCeiling;
+  if (ceiling === null) {
+    throw new Refusal(
+      "PriceUnknown",
+      `The price of ${unpriced} is not known here, so that its cost cannot be limited. Ask for another one, or ask whoever runs this relay to enter its price.`,
+    );
+  }
+  const input = bytesAsTokens(demand.inputBytes, policy, settings);
+  const output = (demand.mostOutputTokens ?? 0) * demand.answers;
+  return {
+    nanoUsd: ceiling,
+    tokens: input + output,
+    inputTokens: input,
+    coveredTokens: output,
+    // Nothing is paid in slices: the meter never asks for more.
+    mostTokens: output,
+    sliceTokens: 0,
+    costOf: () => 0,
+  };
+}
+
+/** In words for whoever is refused. */
+function unpricedIn(demand: Demand, price: Price | undefined): string | undefined {
+  if (price === undefined) return undefined;
+  const { tier = "" } = demand;
+  if (!standardTiers.has(tier) && price.tiers[tier] === undefined) return `the service tier "${tier}" of this model`;
+  const tool = Object.keys(demand.serverTools).find((name) => price.serverTools[name] === undefined);
+  return tool === undefined ? undefined : `the tool "${tool}" with this model`;
+}
+
+/** What the body does not show counts as the whole context window. */
+function inputOf(
+  demand: Demand,
+  price: Price,
+  policy: Pick<KeyPolicy, "estimate">,
+  settings: Pick<RelaySettings, "typicalBytesPerTokenThousandths">,
+): number {
+  if (demand.hasInputElsewhere) return price.contextWindowTokens;
+  return Math.min(price.contextWindowTokens, bytesAsTokens(demand.inputBytes, policy, settings));
+}
+
+/** Tokenizers work on bytes: no token is shorter than one. */
+export function bytesAsTokens(
+  bytes: number,
+  policy: Pick<KeyPolicy, "estimate">,
+  settings: Pick<RelaySettings, "typicalBytesPerTokenThousandths">,
+): number {
+  return policy.estimate === "strict" ? bytes : Math.ceil((bytes * 1000) / settings.typicalBytesPerTokenThousandths);
+}
+
+/** The dearer of both where the input may pass the limit of long context: a smaller input may still be the cheaper one. */
+function worstRates({ rates, longContext }: Price, input: number): Rates {
+  if (longContext === null || input <= longContext.aboveInputTokens) return rates;
+  const long = longContext.rates;
+  return {
+    input: Math.max(rates.input, long.input),
+    output: Math.max(rates.output, long.output),
+    cacheWrite5m: Math.max(rates.cacheWrite5m, long.cacheWrite5m),
+    cacheWrite1h: Math.max(rates.cacheWrite1h, long.cacheWrite1h),
+    cacheRead: Math.max(rates.cacheRead, long.cacheRead),
+  };
+}
+
+function worstInputRate(rates: Rates, cacheWrites: "none" | "5m" | "1h"): number {
+  const writes = { none: [], "5m": [rates.cacheWrite5m], "1h": [rates.cacheWrite5m, rates.cacheWrite1h] };
+  return Math.max(rates.input, rates.cacheRead, ...writes[cacheWrites]);
+}
+
+/** Anthropic writes caches only where a request asks for it; others write them by themselves, and may bill it. */
+function unaskedWrites({ platform }: Price): "none" | "5m" {
+  return platform === "anthropic" ? "none" : "5m";
+}
+
+function tierOf(price: Price, tier: string): bigint {
+  return BigInt(price.tiers[tier] ?? 1000);
+}
+
+function toolsOf(calls: Readonly<Record<string, number>>, price: Price): bigint {
+  return Object.entries(calls).reduce(
+    (sum, [name, count]) => sum + BigInt(count) * BigInt(price.serverTools[name] ?? 0),
+    0n,
+  );
+}
+
+/** From nano-USD × a million × a thousand, times the multiplier. */
+function roundUp(scaled: bigint, multiplierThousandths: number): number {
+  const divisor = tokensPerRate * thousand * thousand;
+  const nanoUsd = (scaled * BigInt(multiplierThousandths) + divisor - 1n) / divisor;
+  return nanoUsd > BigInt(mostNanoUsdPerRequest) ? mostNanoUsdPerRequest : Number(nanoUsd);
+}

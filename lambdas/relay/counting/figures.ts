@@ -1,0 +1,129 @@
+// Figures: what is counted of requests, by key, account, provider, platform and model. They add up, in any order.
+import { tokensOf } from "../token-usage.ts";
+import type { UsageRecord } from "./usage-record.ts";
+
+export const figureNames = [
+  "requests",
+  "refused",
+  "failed",
+  "inputTokens",
+  "cacheWrite5mTokens",
+  "cacheWrite1hTokens",
+  "cacheReadTokens",
+  "outputTokens",
+  "reasoningTokens",
+  "serverToolCalls",
+  "chargedNanoUsd",
+  "realNanoUsd",
+  "overrunNanoUsd",
+  /** Sum over all requests. */
+  "milliseconds",
+  /** Sum over the requests that had a first byte, which `firstBytes` counts. */
+  "firstByteMilliseconds",
+  "firstBytes",
+] as const;
+
+export type FigureName = (typeof figureNames)[number];
+export type Figures = Readonly<Record<FigureName, number>>;
+
+/** Whose figures they are. */
+export interface RowKey {
+  readonly keyId: string;
+  readonly accountId: string;
+  readonly provider: string;
+  readonly platform: string;
+  readonly model: string;
+}
+
+export const rowKeyNames = ["keyId", "accountId", "provider", "platform", "model"] as const;
+
+export interface Row extends RowKey {
+  readonly figures: Figures;
+}
+
+/**
+ * Rows of one lane and hour: beyond them, models are counted as `(other)`. A holder of a key may ask for any name, but
+ * shall not make a row of each.
+ */
+const mostRowsPerLane = 2000;
+const otherModel = "(other)";
+
+export const noFigures: Figures = Object.fromEntries(figureNames.map((name) => [name, 0])) as Record<FigureName, number>;
+
+export function figuresOf({ usage, ...record }: UsageRecord): Figures {
+  const first = record.firstByteMilliseconds;
+  return {
+    requests: 1,
+    refused: record.outcome === "refused" ? 1 : 0,
+    failed: record.outcome === "upstream-error" || record.outcome === "relay-error" ? 1 : 0,
+    inputTokens: usage.inputTokens,
+    cacheWrite5mTokens: usage.cacheWrite5mTokens,
+    cacheWrite1hTokens: usage.cacheWrite1hTokens,
+    cacheReadTokens: usage.cacheReadTokens,
+    outputTokens: usage.outputTokens,
+    reasoningTokens: usage.reasoningTokens,
+    serverToolCalls: Object.values(usage.serverTools).reduce((sum, calls) => sum + calls, 0),
+    chargedNanoUsd: record.chargedNanoUsd,
+    realNanoUsd: record.realNanoUsd,
+    overrunNanoUsd: record.overrunNanoUsd,
+    milliseconds: record.milliseconds,
+    firstByteMilliseconds: first ?? 0,
+    firstBytes: first === null ? 0 : 1,
+  };
+}
+
+export function addFigures(one: Figures, other: Figures): Figures {
+  const sum: Record<string, number> = {};
+  for (const name of figureNames) sum[name] = one[name] + other[name];
+  return sum as Record<FigureName, number>;
+}
+
+export function areSame(one: Figures, other: Figures): boolean {
+  return figureNames.every((name) => one[name] === other[name]);
+}
+
+/** All tokens of requests, as limits of tokens per minute count them. */
+export function tokensIn(figures: Figures): number {
+  return tokensOf({ ...figures, serverTools: {} });
+}
+
+/** The sort key of a row: its five names, none of which can imitate another's. */
+export function rowItemOf(key: RowKey): string {
+  return rowKeyNames.map((name) => encodeURIComponent(key[name])).join("|");
+}
+
+/** The model that served it; of what never reached one, the model that was asked, where it is one that has a price. */
+export function rowKeyOf(record: UsageRecord): RowKey {
+  const { keyId, accountId, provider, platform } = record;
+  const model = record.modelServed || (record.family === "" ? "" : record.modelAsked);
+  return { keyId, accountId, provider, platform, model };
+}
+
+/** Sums by row. Feed it records or rows in any order; only beyond the limit of rows does the order of records matter. */
+export class RowSums {
+  readonly #rows = new Map<string, Row>();
+
+  addRecord(record: UsageRecord): void {
+    const key = rowKeyOf(record);
+    const isFull = this.#rows.size >= mostRowsPerLane && !this.#rows.has(rowItemOf(key));
+    this.#add(isFull ? { ...key, model: otherModel } : key, figuresOf(record));
+  }
+
+  addRow({ figures, ...key }: Row): void {
+    this.#add(key, figures);
+  }
+
+  /** By their items. */
+  get rows(): ReadonlyMap<string, Row> {
+    return this.#rows;
+  }
+
+  #add(key: RowKey, figures: Figures): void {
+    const item = rowItemOf(key);
+    const before = this.#rows.get(item);
+    this.#rows.set(item, {
+      ...key,
+      figures: before === undefined ? figures : addFigures(before.figures, figures),
+    });
+  }
+}

@@ -1,0 +1,172 @@
+// Answers of OpenAI's Chat Completions: usage, open choices and the end of a stream, read while its bytes pass.
+import type { Refusal } from "../refusal.ts";
+import type { TokenUsage } from "../token-usage.ts";
+import { jsonTextLength, readEvent, writeEvent } from "../wire/event-text.ts";
+import { type JsonObject, objectOf, objectsOf, parseJson, textOf } from "../wire/json-values.ts";
+import { readChatUsage } from "../wire/openai-usage.ts";
+import { EventAnswer } from "./event-answer.ts";
+import type { JsonFacts } from "./json-answer.ts";
+import { openaiError } from "./openai-refusal.ts";
+import { withoutNullUsage } from "./openai-usage-request.ts";
+import type { Call } from "./protocol.ts";
+
+/** The SDKs of OpenAI skip comments (SSEDecoder), and so do other clients: OpenRouter sends them all the time. */
+const pingComment = Buffer.from(": ping\n\n");
+const nothing = Buffer.alloc(0);
+
+const visibleText = '"delta":{"content":"';
+const notFinished = '"finish_reason":null';
+
+/** For the usage of a stream that the relay ends, where the client asked for usage: the upstream's own never came. */
+const bytesPerToken = 4;
+
+/** Role, end and separators of a choice: tokens that its text does not show. */
+const hiddenTokensPerChoice = 16;
+
+interface State {
+  /** Id, time and model of the first chunk, as the closing chunks repeat them. */
+  readonly head: JsonObject | undefined;
+  /** Choices that began and are not finished. */
+  readonly open: readonly number[];
+  readonly hasUsage: boolean;
+  readonly isComplete: boolean;
+}
+
+const before: State = { head: undefined, open: [], hasUsage: false, isComplete: false };
+
+export class ChatStream extends EventAnswer<State> {
+  readonly #call: Call;
+  readonly #isInjected: boolean;
+  readonly #wantsUsage: boolean;
+
+  constructor(call: Call, wantsUsage: boolean) {
+    super(before);
+    this.#call = call;
+    this.#isInjected = call.injected === "include_usage";
+    this.#wantsUsage = wantsUsage;
+  }
+
+  protected take(event: Buffer): Buffer {
+    const length = this.state.head === undefined ? -1 : plainDeltaLength(event);
+    if (length >= 0) {
+      this.outputBytes += length;
+      return this.#isInjected ? withoutNullUsage(event) : event;
+    }
+    const { data } = readEvent(event);
+    if (data === undefined) return event;
+    if (data === "[DONE]") {
+      this.isComplete = true;
+      this.state = { ...this.state, isComplete: true };
+      return event;
+    }
+    const chunk = objectOf(parseJson(data));
+    if (chunk === undefined) {
+      this.outputBytes += event.length;
+      return event;
+    }
+    const error = objectOf(chunk["error"]);
+    if (error !== undefined) return this.streamed(errorOf(error), event);
+    return this.#takeChunk(chunk, event);
+  }
+
+  protected override isWhole(data: string): boolean {
+    return data === "[DONE]" || super.isWhole(data);
+  }
+
+  #takeChunk(chunk: JsonObject, event: Buffer): Buffer {
+    const choices = objectsOf(chunk["choices"]);
+    const usage = objectOf(chunk["usage"]);
+    this.servedModel ??= textOf(chunk["model"]);
+    if (usage !== undefined) this.usage = withSearch(readChatUsage(usage), this.#call);
+    this.#follow(chunk, choices);
+    if (choices.length > 0) {
+      const isFirst = choices.some(({ delta }) => objectOf(delta)?.["role"] !== undefined);
+      // The whole delta, as it is written; names of members and numbers count too.
+      for (const { delta } of choices) this.outputBytes += Buffer.byteLength(JSON.stringify(delta ?? {})) - 2;
+      if (isFirst) this.outputBytes += hiddenTokensPerChoice;
+    }
+    if (!this.#isInjected) {
+      if (usage !== undefined) this.state = { ...this.state, hasUsage: true };
+      return event;
+    }
+    // The chunk that was asked for in the client's name: without choices, and without what else Azure puts there.
+    const isAskedFor = usage !== undefined && choices.length === 0 && chunk["prompt_filter_results"] === undefined;
+    return isAskedFor ? nothing : withoutNullUsage(event);
+  }
+
+  #follow(chunk: JsonObject, choices: readonly JsonObject[]): void {
+    const { id, created, model, system_fingerprint, service_tier } = chunk;
+    const head = this.state.head ?? { id, created, model, system_fingerprint, service_tier };
+    const open = new Set(this.state.open);
+    for (const choice of choices) {
+      const index = typeof choice["index"] === "number" ? choice["index"] : 0;
+      if (textOf(choice["finish_reason"]) === undefined) open.add(index);
+      else open.delete(index);
+    }
+    this.state = { ...this.state, head, open: [...open] };
+  }
+
+  protected closing(): string {
+    const { head, open, hasUsage, isComplete } = this.sent;
+    if (isComplete) return "";
+    const common = { ...(head ?? { id: "chatcmpl-relay", created: 0, model: this.#call.model }) };
+    const chunk = { ...common, object: "chat.completion.chunk" };
+    const indexes = head === undefined ? Array.from({ length: this.#call.demand.answers }, (_, index) => index) : open;
+    const events = indexes.map((index) => {
+      const choice = { index, delta: {}, logprobs: null, finish_reason: "length" };
+      return writeEvent(undefined, { ...chunk, choices: [choice], ...(this.#wantsUsage && { usage: null }) });
+    });
+    if (this.#wantsUsage && !hasUsage) {
+      events.push(writeEvent(undefined, { ...chunk, choices: [], usage: this.#estimate() }));
+    }
+    events.push(writeEvent(undefined, "[DONE]"));
+    return events.join("");
+  }
+
+  #estimate(): JsonObject {
+    const prompt_tokens = Math.ceil(this.#call.demand.inputBytes / bytesPerToken);
+    const completion_tokens = Math.ceil(this.outputBytes / bytesPerToken);
+    return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
+  }
+
+  protected failing(refusal: Refusal): string {
+    return writeEvent(undefined, { error: openaiError(refusal, 0).error });
+  }
+
+  protected pingBytes(): Buffer {
+    return pingComment;
+  }
+}
+
+/** Bytes of the text of a chunk that holds one piece of one choice's text and nothing else; -1 for any other. */
+function plainDeltaLength(event: Buffer): number {
+  const text = event.toString("latin1");
+  const at = text.indexOf(visibleText);
+  if (at < 0) return -1;
+  const start = at + visibleText.length;
+  const length = jsonTextLength(text, start);
+  if (!text.startsWith('"}', start + length) || text.indexOf(notFinished, start + length) < 0) return -1;
+  // A second choice, or usage that is more than null, is looked at closely.
+  if (text.includes('"delta":', start)) return -1;
+  return text.includes('"usage":{', start) || text.includes('"usage": {', start) || text.includes('"usage":', 0) && at > text.indexOf('"usage":{') && text.includes('"usage":{') ? -1 : length;
+}
+
+function errorOf(error: JsonObject) {
+  return { type: textOf(error["code"]) ?? textOf(error["type"]) ?? "error", message: textOf(error["message"]) ?? "" };
+}
+
+/** Search models bill a search with each answer, and report none. */
+function withSearch(usage: TokenUsage, { demand }: Call): TokenUsage {
+  return { ...usage, serverTools: demand.serverTools };
+}
+
+export function readCompletion(call: Call): (completion: JsonObject) => JsonFacts {
+  return (completion) => {
+    const usage = objectOf(completion["usage"]);
+    return {
+      usage: usage === undefined ? undefined : withSearch(readChatUsage(usage), call),
+      servedModel: textOf(completion["model"]),
+      madeIds: [],
+    };
+  };
+}

@@ -1,0 +1,138 @@
+// Recover accounts: each minute, pauses that are over end, and what has changed since the last minute is told by events.
+import type { EventDetail, EventName } from "../../shared/events.ts";
+import type { Account, AccountCondition } from "./account.ts";
+import { loadOf, nextDayAt } from "./account-load.ts";
+import { afterPause } from "./next-condition.ts";
+import type { AccountView, Snapshot } from "./snapshot.ts";
+
+/** What is told of an account; shapes as in lambdas/shared/events.ts. */
+type Named<Name extends EventName> = { readonly name: Name; readonly detail: EventDetail<Name> };
+export type AccountEvent =
+  | Named<"RelayAccountLimited">
+  | Named<"RelayAccountBlocked">
+  | Named<"RelayAccountRecovered">;
+
+export interface RecoverPorts {
+  /** A consistent read. */
+  readonly read: () => Promise<Snapshot>;
+  /** False: it is another one by now, which the next minute looks at. */
+  readonly replaceCondition: (
+    accountId: string,
+    family: string | undefined,
+    seen: AccountCondition,
+    next: AccountCondition,
+  ) => Promise<boolean>;
+  readonly dropFamily: (accountId: string, family: string, seen: AccountCondition) => Promise<boolean>;
+  /** What the account's newest error said; empty: nothing is kept. */
+  readonly lastSaid: (accountId: string) => Promise<string>;
+  readonly announce: (event: AccountEvent) => Promise<void>;
+  readonly keepTold: (accountId: string, told: Readonly<Record<string, string>>) => Promise<void>;
+  readonly now: () => number;
+}
+
+export interface RecoverReport {
+  readonly accounts: number;
+  readonly recovered: number;
+  readonly announced: number;
+}
+
+/** A failing account is told of when its pauses have grown to a minute: shorter ones are over before anybody reads of them. */
+const failuresToTell = 3;
+
+/** So long a family that is well again is kept, so that an answer from before does not count. */
+const familyKeptMilliseconds = 60 * 60 * 1000;
+
+/** Our own limit, where the others are the upstream's. */
+const dailyQuota = "daily-quota";
+
+/** The account's own condition, among those of families, which have names. */
+const wholeAccount = "";
+
+/** Announces before it notes that it did: at least once. Throws where the store or the bus fails; the next minute goes on. */
+export async function recoverAccounts(ports: RecoverPorts): Promise<RecoverReport> {
+  const { accounts } = await ports.read();
+  let recovered = 0;
+  let announced = 0;
+  for (const view of accounts) {
+    const conditions = await endPauses(view.account, ports);
+    recovered += conditions.ended;
+    announced += await tell(view, conditions.present, ports);
+  }
+  return { accounts: accounts.length, recovered, announced };
+}
+
+type Conditions = ReadonlyMap<string, AccountCondition>;
+
+async function endPauses(account: Account, ports: RecoverPorts): Promise<{ present: Conditions; ended: number }> {
+  const { accountId } = account;
+  const now = ports.now();
+  const present = new Map([[wholeAccount, account.condition], ...Object.entries(account.familyConditions)]);
+  let ended = 0;
+  for (const [part, condition] of present) {
+    const family = part === wholeAccount ? undefined : part;
+    const next = afterPause(condition, now);
+    if (next !== undefined && (await ports.replaceCondition(accountId, family, condition, next))) {
+      present.set(part, next);
+      ended += 1;
+    }
+    const isForgotten = condition.state === "healthy" && condition.since + familyKeptMilliseconds < now;
+    if (family !== undefined && isForgotten) await ports.dropFamily(accountId, family, condition);
+  }
+  return { present, ended };
+}
+
+async function tell(view: AccountView, present: Conditions, ports: RecoverPorts): Promise<number> {
+  const { account } = view;
+  const { accountId, name, provider, platform } = account;
+  const facts = { accountId, name, provider, platform };
+  const told = account.told ?? {};
+  const next: Record<string, string> = {};
+  const events: AccountEvent[] = [];
+  for (const part of new Set([...present.keys(), ...Object.keys(told)])) {
+    const family = part === wholeAccount ? null : part;
+    const before = told[part];
+    const { state, until, isQuiet } = standingOfPart(view, part, present, ports.now());
+    if (state === "healthy") {
+      if (before === undefined) continue;
+      events.push({ name: "RelayAccountRecovered", detail: { ...facts, family, was: before } });
+      continue;
+    }
+    if (isQuiet) {
+      if (before !== undefined) next[part] = before;
+      continue;
+    }
+    next[part] = state;
+    if (state === before) continue;
+    const said = state === dailyQuota ? "Its daily quota is spent." : await ports.lastSaid(accountId);
+    const isBlocked = state === "unauthorised" || state === "blocked";
+    const end = until === null ? null : new Date(until).toISOString();
+    events.push(
+      isBlocked
+        ? { name: "RelayAccountBlocked", detail: { ...facts, state, said } }
+        : { name: "RelayAccountLimited", detail: { ...facts, state, family, until: end, said } },
+    );
+  }
+  for (const event of events) await ports.announce(event);
+  if (events.length > 0) await ports.keepTold(accountId, next);
+  return events.length;
+}
+
+interface PartStanding {
+  readonly state: string;
+  readonly until: number | null;
+  /** Not worth telling yet. */
+  readonly isQuiet: boolean;
+}
+
+function standingOfPart(view: AccountView, part: string, present: Conditions, now: number): PartStanding {
+  const condition = present.get(part);
+  const isIll = condition !== undefined && condition.state !== "healthy";
+  if (isIll) {
+    const isOwnPause = condition.state === "failing" || condition.state === "overloaded";
+    return { ...condition, isQuiet: isOwnPause && condition.failures < failuresToTell };
+  }
+  const { dailyQuotaNanoUsd } = view.account;
+  const isSpent = dailyQuotaNanoUsd !== null && loadOf(view, now).spentTodayNanoUsd >= dailyQuotaNanoUsd;
+  if (part === wholeAccount && isSpent) return { state: dailyQuota, until: nextDayAt(now), isQuiet: false };
+  return { state: "healthy", until: null, isQuiet: false };
+}

@@ -1,0 +1,59 @@
+// Serve request: from the client's bytes to the answer's, and to its settlement. The flow of the relay, in its order.
+import type { HttpAnswer, Protocol } from "../protocols/protocol.ts";
+import { Refusal } from "../refusal.ts";
+import { routeRequest } from "../routing.ts";
+import { type Admitted, type Asked, admit } from "./admit.ts";
+import { answerFrom } from "./answer-from.ts";
+import { identify } from "./identify.ts";
+import type { Arrival, Served, ServingPorts } from "./ports.ts";
+import { reachAccount } from "./reach-account.ts";
+import { checkSize } from "./read-arrival.ts";
+import { reserveAndSit } from "./reserve-and-sit.ts";
+import { Settlement } from "./settlement.ts";
+
+/** Never throws: whatever goes wrong is an answer in the client's protocol. */
+export async function serveRequest(arrival: Arrival, ports: ServingPorts): Promise<Served> {
+  const { protocol, request } = routeRequest(arrival);
+  const settlement = new Settlement(arrival, protocol.platform, ports);
+  try {
+    checkSize(arrival);
+    const call = protocol.read(request);
+    if ("status" in call) return served(call, arrival, Promise.resolve());
+    settlement.understood(call);
+    const identity = await identify(arrival, ports.pepper);
+    return await serveCall({ arrival, protocol, call, identity, settlement }, ports);
+  } catch (error) {
+    return refused(error, arrival, protocol, settlement, ports);
+  }
+}
+
+async function serveCall(asked: Asked, ports: ServingPorts): Promise<Served> {
+  const admitted: Admitted = await admit(asked, ports);
+  const { seat, lease } = await reserveAndSit(asked, admitted, ports);
+  asked.settlement.reserved(lease);
+  const reached = await reachAccount(seat, admitted.search, ports);
+  asked.settlement.reached(reached);
+  return answerFrom(reached, asked, admitted, lease, ports);
+}
+
+function refused(
+  error: unknown,
+  arrival: Arrival,
+  protocol: Protocol,
+  settlement: Settlement,
+  ports: ServingPorts,
+): Served {
+  // Whatever is no refusal is a fault of ours: the client may try again.
+  const refusal =
+    error instanceof Refusal
+      ? error
+      : new Refusal("RelayUnavailable", "The relay cannot serve this now. Try again.", { cause: error });
+  if (refusal.name === "RelayUnavailable") ports.telemetry.failure(error, arrival.requestId);
+  const answer = protocol.refuse(refusal, arrival.requestId, ports.now());
+  return served(answer, arrival, settlement.refused(refusal, answer.status));
+}
+
+function served(answer: HttpAnswer, arrival: Arrival, settled: Promise<void>): Served {
+  const headers = { ...answer.headers, "x-causeway-request-id": arrival.requestId };
+  return { status: answer.status, headers, body: answer.body, settled };
+}

@@ -1,0 +1,228 @@
+// Settlement: what is gathered about a request while it is served, and everything that is written when it is over. Once.
+import type { WorstCost } from "../counting/cost.ts";
+import { nothingUsed, type Used, usageOf } from "../counting/estimate-usage.ts";
+import { findPrice } from "../counting/find-price.ts";
+import { makeRecord } from "../counting/make-record.ts";
+import type { Price } from "../counting/price.ts";
+import type { UsageRecord } from "../counting/usage-record.ts";
+import type { Lease, LedgerKey } from "../ledger/ledger.ts";
+import type { Platform } from "../platform.ts";
+import type { AnswerReader, Call } from "../protocols/protocol.ts";
+import type { Refusal, RefusalName } from "../refusal.ts";
+import type { SlotFigures } from "../scheduling/slot.ts";
+import type { Snapshot } from "../scheduling/snapshot.ts";
+import type { Meter } from "./meter.ts";
+import type { Passed } from "./pass-answer.ts";
+import type { Arrival, ServingPorts } from "./ports.ts";
+import type { Reached, Seat } from "./reach-account.ts";
+
+/** What was read before anything was written. */
+export interface AdmittedFacts {
+  readonly snapshot: Snapshot;
+  readonly price: Price | undefined;
+  readonly worst: WorstCost | undefined;
+  /** The session's name, and the account it is bound to. */
+  readonly session: string | undefined;
+  readonly binding: { readonly accountId: string; readonly isOld: boolean } | undefined;
+}
+
+/** Refusals that are the upstream's failures, and those that are ours; all others are the client's or its budget's. */
+const upstreamFailures: ReadonlySet<RefusalName> = new Set(["UpstreamFailed", "UpstreamOverloaded", "UpstreamTimeout"]);
+
+export class Settlement {
+  readonly #arrival: Arrival;
+  readonly #platform: Platform;
+  readonly #ports: ServingPorts;
+  readonly #startedAt: number;
+  #call: Call | undefined;
+  #key: LedgerKey | undefined;
+  #facts: AdmittedFacts | undefined;
+  #lease: Lease | undefined;
+  #unused: Seat | undefined;
+  #reached: Reached | undefined;
+  #firstByteAt: number | undefined;
+  /** Writes that nobody waits for until the end. */
+  readonly #beside: Promise<void>[] = [];
+
+  constructor(arrival: Arrival, platform: Platform, ports: ServingPorts) {
+    this.#arrival = arrival;
+    this.#platform = platform;
+    this.#ports = ports;
+    this.#startedAt = ports.now();
+  }
+
+  understood(call: Call): void {
+    this.#call = call;
+  }
+
+  /** The secret is right, whatever else may speak against the key. */
+  identified(key: LedgerKey): void {
+    this.#key = key;
+  }
+
+  admitted(facts: AdmittedFacts): void {
+    this.#facts = facts;
+  }
+
+  reserved(lease: Lease | undefined): void {
+    this.#lease = lease;
+    if (lease !== undefined) this.#key = lease.key;
+  }
+
+  /** A slot that was taken in vain. */
+  unused(seat: Seat): void {
+    this.#unused = seat;
+  }
+
+  /** The session is bound at once: its next request may come before this one is over. */
+  reached(reached: Reached): void {
+    this.#reached = reached;
+    const { account, left } = reached.seat;
+    const { session, binding, snapshot } = this.#facts ?? {};
+    if (left !== undefined) this.#ports.telemetry.sessionMoved(left.accountId, account.accountId, left.why);
+    if (session === undefined || snapshot === undefined || this.#key === undefined) return;
+    if (binding?.accountId === account.accountId && !binding.isOld) return;
+    const { stickyMinutes } = snapshot.settings;
+    const { keyId } = this.#key;
+    this.#aside(this.#ports.bindings.bindSession(keyId, session, account.accountId, stickyMinutes, this.#ports.now()));
+  }
+
+  /** The upstream's first bytes are there. */
+  began(): void {
+    this.#firstByteAt ??= this.#ports.now();
+  }
+
+  /** The relay answered by itself. Resolves when it is written; never rejects. */
+  async refused(refusal: Refusal, status: number): Promise<void> {
+    try {
+      const now = this.#ports.now();
+      if (this.#unused !== undefined) {
+        this.#aside(this.#ports.slots.release(this.#unused.slot, this.#arrival.requestId, undefined, now));
+      }
+      const isOurs = refusal.name === "RelayUnavailable";
+      const fault = isOurs ? "relay-error" : upstreamFailures.has(refusal.name) ? "upstream-error" : "refused";
+      if (this.#key === undefined || this.#call === undefined) {
+        if (refusal.name === "KeyInvalid") await this.#ports.telemetry.unknownKey(this.#arrival.sourceIp, now);
+      } else {
+        await this.#write(
+          this.#record(this.#call, this.#key, { used: nothingUsed, outcome: fault, reason: refusal.name, status }),
+        );
+      }
+      await Promise.all(this.#beside);
+    } catch (error) {
+      this.#ports.telemetry.failure(error, this.#arrival.requestId);
+    }
+  }
+
+  /** The answer is over. Resolves when everything is written; rejects where the ledger could not be reached. */
+  async finished(passed: Passed, reader: AnswerReader | undefined, meter: Meter | undefined): Promise<void> {
+    const [call, key, reached] = [this.#call, this.#key, this.#reached];
+    if (call === undefined || key === undefined || reached === undefined) throw new TypeError("nothing was answered");
+    if (meter !== undefined) this.#lease = meter.lease;
+    const record = this.#record(call, key, {
+      used: this.#used(call, key, reader, meter),
+      outcome: passed.outcome,
+      reason: reasonOf(passed, reached),
+      status: reached.exchange.status,
+      modelServed: reader?.servedModel,
+      extensions: meter?.extensions ?? 0,
+    });
+    const { seat, sentAt } = reached;
+    const { requestId } = this.#arrival;
+    const now = this.#ports.now();
+    const failed = passed.outcome === "upstream-error";
+    const figures: SlotFigures | undefined =
+      passed.outcome === "client-gone" && this.#firstByteAt === undefined
+        ? undefined
+        : {
+            failed,
+            firstByteMilliseconds:
+              this.#firstByteAt === undefined ? undefined : Math.max(0, this.#firstByteAt - sentAt),
+            realNanoUsd: record.realNanoUsd,
+          };
+    this.#aside(this.#ports.slots.release(seat.slot, requestId, figures, now));
+    if (reader !== undefined && reader.madeIds.length > 0) {
+      this.#aside(this.#ports.bindings.bindThings(key.keyId, reader.madeIds, seat.account.accountId, now));
+    }
+    if (!failed && reader !== undefined) {
+      this.#aside(this.#ports.conditions.works(seat.account, this.#facts?.price?.family, sentAt));
+    }
+    await Promise.all([this.#write(record), ...this.#beside]);
+  }
+
+  #used(call: Call, key: LedgerKey, reader: AnswerReader | undefined, meter: Meter | undefined): Used {
+    const snapshot = this.#facts?.snapshot;
+    if (reader === undefined || snapshot === undefined) return nothingUsed;
+    const coveredTokens = meter?.coveredTokens ?? 0;
+    return usageOf({
+      answer: reader,
+      demand: call.demand,
+      coveredTokens,
+      policy: key.policy,
+      settings: snapshot.settings,
+    });
+  }
+
+  #record(
+    call: Call,
+    key: LedgerKey,
+    end: {
+      readonly used: Used;
+      readonly outcome: UsageRecord["outcome"];
+      readonly reason: string;
+      readonly status: number;
+      readonly modelServed?: string | undefined;
+      readonly extensions?: number;
+    },
+  ): UsageRecord {
+    const { snapshot, price } = this.#facts ?? {};
+    const account = this.#reached?.seat.account;
+    const modelSent = account === undefined ? undefined : this.#reached?.modelSent;
+    const now = this.#ports.now();
+    return makeRecord({
+      ...end,
+      requestId: this.#arrival.requestId,
+      keyId: key.keyId,
+      account,
+      call,
+      modelSent,
+      modelServed: end.modelServed,
+      askedPrice: price,
+      sentPrice:
+        modelSent === undefined || snapshot === undefined
+          ? undefined
+          : findPrice(snapshot.priceOverrides, { platform: this.#platform, model: modelSent, now }),
+      policy: key.policy,
+      reservedNanoUsd: this.#lease?.nanoUsd ?? 0,
+      startedAt: this.#startedAt,
+      endedAt: now,
+      firstByteAt: this.#firstByteAt,
+      extensions: end.extensions ?? 0,
+      accountsTried: this.#reached?.accountsTried ?? 0,
+      userAgent: this.#arrival.headers["user-agent"],
+      sourceIp: this.#arrival.sourceIp,
+    });
+  }
+
+  async #write(record: UsageRecord): Promise<void> {
+    await this.#ports.ledger.settle(this.#lease, record);
+    this.#ports.telemetry.finished(record);
+  }
+
+  #aside(work: Promise<unknown>): void {
+    this.#beside.push(
+      work.then(
+        () => undefined,
+        (error: unknown) => this.#ports.telemetry.failure(error, this.#arrival.requestId),
+      ),
+    );
+  }
+}
+
+/** A word for the record: the error's name, the vendor's type, or the status that was passed on. */
+function reasonOf({ outcome, error }: Passed, { exchange }: Reached): string {
+  if (outcome === "ok") return exchange.status >= 400 ? `status ${exchange.status}` : "";
+  if (error instanceof Error) return error.name;
+  const { type } = (error ?? {}) as { readonly type?: unknown };
+  return typeof type === "string" ? type : outcome;
+}

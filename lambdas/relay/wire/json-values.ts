@@ -1,0 +1,41 @@
+// JSON values of requests and answers: read without trusting their shape. What is not of the expected kind is not there.
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function objectOf(value: unknown): JsonObject | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
+}
+
+/** Empty where it is no list. */
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** The objects of a list. */
+export function objectsOf(value: unknown): readonly JsonObject[] {
+  return listOf(value).filter((entry): entry is JsonObject => objectOf(entry) !== undefined);
+}
+
+/** Undefined for an empty text, too. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** A whole number from 1 on, as limits of output are. Anything else is undefined: the upstream will refuse it. */
+export function positiveOf(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 1 ? value : undefined;
+}
+
+/** A count of tokens: 0 where it is missing, null, negative or no number; fractions are rounded up. */
+export function countOf(value: unknown): number {
+  return typeof value === "number" && value > 0 && value <= Number.MAX_SAFE_INTEGER ? Math.ceil(value) : 0;
+}
+
+/** Undefined where the text is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
