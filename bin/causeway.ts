@@ -44,7 +44,7 @@ function addStage(app: App, settings: StageSettings): void {
     data,
     description: "Causeway: copies database backups from Aliyun to S3 and proves the copies",
   });
-  new RelayStack(app, `causeway-${stage}-relay`, {
+  const relay = new RelayStack(app, `causeway-${stage}-relay`, {
     ...common,
     data,
     description: "Causeway: relays AI API calls, with keys, budgets and exact accounting",
@@ -59,7 +59,7 @@ function addStage(app: App, settings: StageSettings): void {
   new ConsoleStack(app, `causeway-${stage}-console`, {
     ...common,
     data,
-    rooms: [{ routes: routesByRoom.alerts, functions: alerts.httpFunctions }, replication.http],
+    rooms: [{ routes: routesByRoom.alerts, functions: alerts.httpFunctions }, replication.http, relay.http],
     parameterValues: replication.parameterValues,
     description: "Causeway: the HTTP API, its documents, and who may call it",
   });

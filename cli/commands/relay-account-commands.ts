@@ -202,10 +202,14 @@ async function find(client: ApiClient, named: string): Promise<Pick<AccountView,
 }
 
 /** What the provider's own schema is about. */
-function settingsOf({ baseUrl, setting }: AccountOptions): Record<string, unknown> | undefined {
-  if (baseUrl === undefined && setting === undefined) return undefined;
+function settingsOf({ baseUrl, bearer, setting }: AccountOptions): Record<string, unknown> | undefined {
+  if (baseUrl === undefined && bearer === undefined && setting === undefined) return undefined;
   const others = (setting ?? []).map((text) => pairOf(text, "--setting"));
-  return { ...(baseUrl !== undefined && { baseUrl }), ...Object.fromEntries(others) };
+  return {
+    ...(baseUrl !== undefined && { baseUrl }),
+    ...(bearer === true && { auth: "bearer" }),
+    ...Object.fromEntries(others),
+  };
 }
 
 function changesOf(options: AccountOptions): Record<string, unknown> {
@@ -291,7 +295,8 @@ function sayErrors(errors: readonly ItemOf<"listRelayAccountErrors">[]): void {
   sayLine("");
   sayTable(
     [
-      { title: "when", text: ({ at }) => shortTime(at) },
+      { title: "last", text: ({ lastAt }) => shortTime(lastAt) },
+      { title: "times", text: (error) => error.count, align: "right" },
       { title: "it became", text: ({ state }) => state },
       { title: "its upstream said", text: ({ said }) => said, tooLong: "wrap" },
     ],

@@ -12,7 +12,8 @@ const base = "/api/relay/keys";
 
 /** A key's text must not stand in an address, which is logged on its way. */
 function pathOf(keyId: string, rest = ""): string {
-  if (keyId.startsWith("cwk_")) throw new UsageProblem("Give the key's id, not the key itself: relay keys list shows it.");
+  if (keyId.startsWith("cwk_"))
+    throw new UsageProblem("Give the key's id, not the key itself: relay keys list shows it.");
   return `${base}/${encodeURIComponent(keyId)}${rest}`;
 }
 
@@ -158,7 +159,7 @@ export async function topUp(
   const body = { kind: "top-up", nanoUsd: nanoUsdOf(sum, "<dollars>"), ...(note !== undefined && { note }) };
   const entry = await client.post("changeRelayBalance", pathOf(keyId, "/balance"), body, key);
   if (json) return sayJson(entry);
-  sayLine(`${dollarsOf(entry.nanoUsd)} were added; the balance is ${dollarsOf(entry.balanceAfterNanoUsd)}.`);
+  sayLine(`${dollarsOf(entry.nanoUsd)} were added; the balance is ${dollarsOf(entry.balanceNanoUsd)}.`);
 }
 
 export async function listBalance(
@@ -173,7 +174,6 @@ export async function listBalance(
       { title: "when", text: ({ at }) => shortTime(at) },
       { title: "what", text: ({ kind }) => kind },
       { title: "dollars", text: ({ nanoUsd }) => dollarsOf(nanoUsd), align: "right" },
-      { title: "after it", text: (entry) => dollarsOf(entry.balanceAfterNanoUsd), align: "right" },
       { title: "by", text: ({ by }) => by },
       { title: "note", text: ({ note }) => note, tooLong: "wrap" },
     ],

@@ -117,7 +117,8 @@ function sayUsage(rows: readonly Row[], total: Row, groupBy: readonly (keyof Row
   }));
   const figures: readonly TableColumn<Row>[] = [
     { title: "requests", text: ({ requests }) => requests, align: "right" },
-    { title: "errors", text: ({ errors }) => errors, align: "right" },
+    { title: "refused", text: ({ refused }) => refused, align: "right" },
+    { title: "failed", text: ({ failed }) => failed, align: "right" },
     { title: "input", text: ({ inputTokens }) => inputTokens, align: "right" },
     { title: "cache written", text: (row) => row.cacheWrite5mTokens + row.cacheWrite1hTokens, align: "right" },
     { title: "cache read", text: ({ cacheReadTokens }) => cacheReadTokens, align: "right" },

@@ -8,17 +8,18 @@ import {
   UpdateCommand,
 } from "@aws-sdk/lib-dynamodb";
 import { CausewayError, isErrorNamed } from "../shared/errors.ts";
+import { log } from "../shared/log.ts";
 import type { Account, AccountCondition, AccountSettings, ProbeResult } from "./scheduling/account.ts";
 import {
   accountAttributes,
   accountItem,
   readAccount,
   readSnapshot,
-  type SnapshotRead,
   snapshotPartition,
 } from "./scheduling/account-items.ts";
 import type { ConditionStore } from "./scheduling/conditions.ts";
 import { healthy } from "./scheduling/next-condition.ts";
+import type { Snapshot } from "./scheduling/snapshot.ts";
 
 /** One query reads them all every two seconds. */
 const mostAccounts = 500;
@@ -43,8 +44,11 @@ export class AccountsStore implements ConditionStore {
     this.#table = table;
   }
 
-  /** `now`: milliseconds since 1970. `consistent` for whoever decides by it alone; a request need not. */
-  async readSnapshot(now: number, { consistent = false } = {}): Promise<SnapshotRead> {
+  /**
+   * Items that cannot be read are logged and left out: the others serve. `now`: milliseconds since 1970. `consistent` for whoever
+   * decides by it alone; a request need not.
+   */
+  async readSnapshot(now: number, { consistent = false } = {}): Promise<Snapshot> {
     const items: Item[] = [];
     let from: Item | undefined;
     let pages = 0;
@@ -65,7 +69,9 @@ export class AccountsStore implements ConditionStore {
       items.push(...(page.Items ?? []));
       from = page.LastEvaluatedKey;
     } while (from !== undefined);
-    return readSnapshot(items, now);
+    const { snapshot, problems } = readSnapshot(items, now);
+    for (const problem of problems) log.error("an item of the relay's accounts cannot be read", { problem });
+    return snapshot;
   }
 
   /** A consistent read. */
@@ -111,14 +117,14 @@ export class AccountsStore implements ConditionStore {
     credentialVersion?: number,
   ): Promise<Account> {
     const present = await this.#existing(accountId);
-    // The SDK tried twice, and the answer to the first try was lost.
-    const isOwn = present.version === seenVersion + 1 && present.changedAt === at;
-    if (isOwn) return present;
     const changed = { ...present, ...settings, version: seenVersion + 1, changedAt: at };
     const isReplaced = credentialVersion !== undefined;
     const next = isReplaced ? { ...well(changed, Date.parse(at)), credentialVersion } : changed;
     const attributes = isReplaced ? ["account", "condition", "familyConditions"] : ["account"];
     if (present.version === seenVersion && (await this.#put(present, next, attributes))) return next;
+    const now = await this.#existing(accountId);
+    // The SDK tried twice, and the answer to the first try was lost.
+    if (now.version === next.version && now.changedAt === at) return now;
     throw new CausewayError("PreconditionFailed", "The account was changed by somebody else. Read it again.");
   }
 

@@ -24,3 +24,60 @@ export const relayEnvironment = z.object({
   KEY_PEPPER_SECRET: name,
   EVENT_BUS_NAME: name,
 });
+
+export const rollUpUsageEnvironment = z.object({
+  RELAY_USAGE_TABLE: name,
+  RELAY_TOTALS_TABLE: name,
+  RELAY_ACCOUNTS_TABLE: name,
+});
+
+export const recoverAccountsEnvironment = z.object({ RELAY_ACCOUNTS_TABLE: name, EVENT_BUS_NAME: name });
+
+export const probeAccountEnvironment = z.object(upstreams);
+
+/** Of whatever changes something over HTTP. */
+const changes = { AUDIT_TABLE: name, IDEMPOTENCY_TABLE: name };
+
+export const answerRelayEnvironment = z.object({
+  RELAY_KEYS_TABLE: name,
+  RELAY_ACCOUNTS_TABLE: name,
+  RELAY_USAGE_TABLE: name,
+  RELAY_TOTALS_TABLE: name,
+});
+
+export const changeKeysEnvironment = z.object({
+  ...changes,
+  RELAY_KEYS_TABLE: name,
+  RELAY_ACCOUNTS_TABLE: name,
+  KEY_PEPPER_SECRET: name,
+});
+
+export const changeAccountsEnvironment = z.object({ ...changes, ...upstreams, PROBE_FUNCTION_NAME: name });
+
+export const changeRelayEnvironment = z.object({
+  ...changes,
+  RELAY_ACCOUNTS_TABLE: name,
+  JOBS_TABLE: name,
+  ROLL_UP_FUNCTION_NAME: name,
+  EXPORT_FUNCTION_NAME: name,
+});
+
+export const showOwnUsageEnvironment = z.object({
+  RELAY_KEYS_TABLE: name,
+  RELAY_TOTALS_TABLE: name,
+  KEY_PEPPER_SECRET: name,
+});
+
+export const watchRelayEnvironment = z.object({
+  RELAY_KEYS_TABLE: name,
+  RELAY_ACCOUNTS_TABLE: name,
+  RELAY_USAGE_TABLE: name,
+  RELAY_TOTALS_TABLE: name,
+  EVENT_BUS_NAME: name,
+});
+
+export const exportUsageEnvironment = z.object({
+  RELAY_USAGE_TABLE: name,
+  JOBS_TABLE: name,
+  EXPORTS_BUCKET: name,
+});

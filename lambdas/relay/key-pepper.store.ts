@@ -30,6 +30,9 @@ export class KeyPepperStore {
     } catch (error) {
       if (!isErrorNamed(error, "ResourceNotFoundException")) throw error;
     }
-    throw new CausewayError("SecretMissing", `The secret ${this.#secretId} is not there; deploying the data stack makes it.`);
+    throw new CausewayError(
+      "SecretMissing",
+      `The secret ${this.#secretId} is not there; deploying the data stack makes it.`,
+    );
   }
 }

@@ -11,18 +11,18 @@ import {
   TransactWriteItemsCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import { isPassingAwsError, namedError } from "../shared/aws-errors.ts";
-import { retry } from "../shared/retry.ts";
-import { partitionOf } from "./counting/usage-partition.ts";
+import { patientCall } from "../shared/patient-call.ts";
 import type { UsageRecord } from "./counting/usage-record.ts";
+import { numberOf, type StoredItem } from "./ledger/attributes.ts";
 import { expiredLeases } from "./ledger/judge-write.ts";
-import { itemKeyOf, keyPrefix, ledgerKeyOf, numberOf, type StoredItem, type StoredLease } from "./ledger/key-item.ts";
+import { itemKeyOf, keyPrefix, ledgerKeyOf, type StoredLease } from "./ledger/key-item.ts";
 import type { Lease, Ledger, LedgerKey, ReserveRequest } from "./ledger/ledger.ts";
 import type { EarlierRecord, LedgerPorts, Urgency, Written } from "./ledger/ledger-ports.ts";
 import { extend, reserve } from "./ledger/reserve.ts";
 import { expireLease, settle } from "./ledger/settle.ts";
 import type { KeyPage } from "./ledger/sweep.ts";
-import { correctionWrite, type HeldLease, type More, recordItem, type Write } from "./ledger/write-expressions.ts";
+import { usageItemOf } from "./ledger/usage-item.ts";
+import { correctionWrite, type HeldLease, type More, type Write } from "./ledger/write-expressions.ts";
 
 export interface LedgerOptions {
   /** One for the environment: its connections are kept. */
@@ -38,11 +38,12 @@ export interface LedgerOptions {
 
 /** A settlement that is lost is a sweeper's work, so that it tries longer. The SDK's own attempts come on top. */
 const mostAttempts: Readonly<Record<Urgency, number>> = { "waited-for": 5, afterwards: 10 };
-const firstWaitMilliseconds = 10;
-const longestWaitMilliseconds = 300;
 
 /** UPDATED_NEW has what was changed alone, however many leases the key has: a third less work than ALL_NEW. */
-const returnValues = { nothing: "NONE", changes: "UPDATED_NEW", all: "ALL_NEW" } as const satisfies Record<string, ReturnValue>;
+const returnValues = { nothing: "NONE", changes: "UPDATED_NEW", all: "ALL_NEW" } as const satisfies Record<
+  string,
+  ReturnValue
+>;
 
 const keysPerPage = 200;
 const daySeconds = 86_400;
@@ -118,12 +119,7 @@ export class LedgerStore implements Ledger {
     return answer.Item as StoredItem | undefined;
   }
 
-  async #update(
-    keyId: string,
-    write: Write,
-    urgency: Urgency,
-    answer: keyof typeof returnValues,
-  ): Promise<Written> {
+  async #update(keyId: string, write: Write, urgency: Urgency, answer: keyof typeof returnValues): Promise<Written> {
     const update = new UpdateItemCommand({
       TableName: this.#options.keysTable,
       Key: itemKeyOf(keyId),
@@ -192,21 +188,10 @@ export class LedgerStore implements Ledger {
 
   #recordItem(record: UsageRecord) {
     const expiresAt = Math.floor(this.#options.now() / 1000) + this.#options.recordDays() * daySeconds;
-    return recordItem(record, partitionOf(record.requestId), expiresAt);
+    return usageItemOf(record, expiresAt);
   }
 
-  /** Conflicts with a transaction, throttling and lost answers pass. Throws `AwsUnavailable`, and what is none of that as it is. */
-  async #call<Answer>(urgency: Urgency, call: () => Promise<Answer>): Promise<Answer> {
-    try {
-      return await retry(call, {
-        mostAttempts: mostAttempts[urgency],
-        firstWaitMilliseconds,
-        longestWaitMilliseconds,
-        isRetryable: isPassingAwsError,
-        random: this.#options.random,
-      });
-    } catch (error) {
-      throw isPassingAwsError(error) ? namedError(error) : error;
-    }
+  #call<Answer>(urgency: Urgency, call: () => Promise<Answer>): Promise<Answer> {
+    return patientCall(mostAttempts[urgency], this.#options.random, call);
   }
 }

@@ -18,7 +18,7 @@ export function readKeyText(request: {
   readonly query: string;
 }): string | undefined {
   const { headers } = request;
-  const texts = [headers["x-api-key"], headers["authorization"], headers["api-key"], headers["x-goog-api-key"]]
+  const texts = [headers["x-api-key"], headers.authorization, headers["api-key"], headers["x-goog-api-key"]]
     // A header that came twice arrives as one, joined.
     .flatMap((value) => value?.split(",") ?? [])
     .map((value) => value.trim().replace(/^bearer\s+/i, ""))

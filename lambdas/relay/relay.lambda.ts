@@ -4,12 +4,12 @@ import { Readable } from "node:stream";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import middy from "@middy/core";
 import { executionModeStreamifyResponse } from "@middy/core/StreamifyResponse";
 import { isAddressIn } from "../shared/address-ranges.ts";
-import { smallCalls } from "../shared/aws-clients.ts";
+import { documentClient, smallCalls } from "../shared/aws-clients.ts";
 import { readEnvironment } from "../shared/environment.ts";
+import type { EventDetail } from "../shared/events.ts";
 import { lazy } from "../shared/lazy.ts";
 import { log } from "../shared/log.ts";
 import type { InvocationContext } from "../shared/make-handler.ts";
@@ -39,7 +39,7 @@ const ports = lazy(() => {
     RELAY_USAGE_TABLE: usageTable,
   } = environment;
   const client = new DynamoDBClient({ ...smallCalls, cacheMiddleware: true });
-  const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+  const documents = documentClient();
   const pepper = new KeyPepperStore(new SecretsManagerClient(smallCalls), environment.KEY_PEPPER_SECRET);
   const clock = { now: Date.now, random: Math.random };
   return openServing({
@@ -65,6 +65,16 @@ const ports = lazy(() => {
     },
   });
 });
+
+/** Seldom: what it needs is loaded when it is needed. */
+async function sendBurst(busName: string, burst: EventDetail<"RelayAuthenticationBurst">): Promise<void> {
+  const [{ EventBridgeClient }, { eventSender }] = await Promise.all([
+    import("@aws-sdk/client-eventbridge"),
+    import("../shared/events.ts"),
+  ]);
+  const events = eventSender(new EventBridgeClient(smallCalls), busName, "causeway.relay");
+  await events.send("RelayAuthenticationBurst", [burst]);
+}
 
 const settled = new WeakMap<object, Promise<void>>();
 

@@ -13,7 +13,7 @@ import {
   UpdateCommand,
 } from "@aws-sdk/lib-dynamodb";
 import { CausewayError, isErrorNamed } from "../shared/errors.ts";
-import { areSame, figureNames, type Figures, rowKeyNames } from "./counting/figures.ts";
+import { areSame, type Figures, figureNames, rowKeyNames } from "./counting/figures.ts";
 import type { Claim, StoredRow, StoredRows } from "./counting/roll-up.ts";
 import { levels, partitionOf, type Unit, unitOf } from "./counting/units.ts";
 

@@ -2,8 +2,8 @@
 import { type DynamoDBDocumentClient, GetCommand, QueryCommand } from "@aws-sdk/lib-dynamodb";
 import type { LaneRecord } from "./counting/roll-up.ts";
 import { laneCount, laneOf, recordsOf, type Unit } from "./counting/units.ts";
-import type { UsageRecord } from "./counting/usage-record.ts";
 import { partitionOf } from "./counting/usage-partition.ts";
+import type { UsageRecord } from "./counting/usage-record.ts";
 
 export interface RecordsPage {
   /** Newest first. */
@@ -11,6 +11,8 @@ export interface RecordsPage {
   /** Id of the last one, where there may be more. */
   readonly after: string | undefined;
 }
+
+const recordsPerPage = 1000;
 
 export class UsageStore {
   readonly #client: DynamoDBDocumentClient;
@@ -24,7 +26,11 @@ export class UsageStore {
   /** Strongly consistent. Throws `InputInvalid` for what is no request id. */
   async record(requestId: string): Promise<UsageRecord | undefined> {
     const { Item } = await this.#client.send(
-      new GetCommand({ TableName: this.#table, Key: { partition: partitionOf(requestId), requestId }, ConsistentRead: true }),
+      new GetCommand({
+        TableName: this.#table,
+        Key: { partition: partitionOf(requestId), requestId },
+        ConsistentRead: true,
+      }),
     );
     return Item && withoutPlace(Item);
   }
@@ -81,6 +87,16 @@ export class UsageStore {
     return { records, after: LastEvaluatedKey === undefined ? undefined : records.at(-1)?.requestId };
   }
 
+  /** Records of a lane with ids from `first` to before `before`, page by page; what was written just now may be missing. */
+  async *between(lane: Unit, range: { first: string; before: string }): AsyncGenerator<readonly UsageRecord[]> {
+    let before: string | undefined = range.before;
+    while (before !== undefined && before > range.first) {
+      const { records, after } = await this.#ofLane(lane, { first: range.first, before, most: recordsPerPage });
+      yield records;
+      before = after;
+    }
+  }
+
   /** A lane's records page by page, oldest first, strongly consistent: what memory holds is one page of 1 MB. */
   async *lane(lane: Unit): AsyncGenerator<readonly LaneRecord[]> {
     let from: Record<string, unknown> | undefined;
@@ -102,7 +118,11 @@ export class UsageStore {
 }
 
 /** The ledger wrote it from a checked record. */
-function withoutPlace({ partition: _partition, expiresAt: _expiresAt, ...record }: Record<string, unknown>): UsageRecord {
+function withoutPlace({
+  partition: _partition,
+  expiresAt: _expiresAt,
+  ...record
+}: Record<string, unknown>): UsageRecord {
   return record as unknown as UsageRecord;
 }
 

@@ -13,6 +13,14 @@ export function tagOfContent(content: string | Uint8Array): string {
   return tagOf(createHash("sha256").update(content).digest("base64url").slice(0, 27));
 }
 
+/**
+ * Of a thing that shows more than what has a version, such as the load of an account: another tag whenever anything of it
+ * changes, and `demandVersion` looks at the version in it alone.
+ */
+export function tagOfVersion(version: number, content: string): string {
+  return tagOf(`${version}.${tagOfContent(content).slice(1, -1)}`);
+}
+
 const tagList = /^\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"(?:\s*,\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")*\s*$/;
 const oneTag = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g;
 
@@ -23,6 +31,8 @@ export interface RequiredTag {
   readonly tags: readonly string[];
   /** Throws `PreconditionFailed` unless the thing's present tag is among those named. Weak tags match nothing here. */
   demand(presentTag: string | undefined): void;
+  /** The same for things that are tagged by `tagOfVersion`, or by a version alone. */
+  demandVersion(version: number): void;
 }
 
 /** Throws `PreconditionMissing` where there is no header, `InputInvalid` where it is none. */
@@ -38,16 +48,19 @@ export function readIfMatch(header: string | undefined): RequiredTag {
     throw wrongInput([{ field: "header.If-Match", problem: 'Give entity tags in quotes, such as "3", or *.' }]);
   }
   const tags = any ? [] : (header.match(oneTag) ?? []).filter((tag) => !tag.startsWith("W/"));
+  const refuseUnless = (isSeen: boolean) => {
+    if (isSeen) return;
+    throw new CausewayError(
+      "PreconditionFailed",
+      "It has been changed since you saw it. Get it again, look at what changed, and repeat your change with the new ETag.",
+    );
+  };
   return {
     any,
     tags,
-    demand(presentTag) {
-      if (presentTag !== undefined && (any || tags.includes(presentTag))) return;
-      throw new CausewayError(
-        "PreconditionFailed",
-        "It has been changed since you saw it. Get it again, look at what changed, and repeat your change with the new ETag.",
-      );
-    },
+    demand: (presentTag) => refuseUnless(presentTag !== undefined && (any || tags.includes(presentTag))),
+    demandVersion: (version) =>
+      refuseUnless(any || tags.some((tag) => tag === tagOf(version) || tag.startsWith(`"${version}.`))),
   };
 }
 

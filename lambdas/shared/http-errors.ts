@@ -45,6 +45,8 @@ export const statusByName = {
   SchemaNotKept: 502,
   MirrorLeaseHeld: 409,
   MirrorLeaseLost: 409,
+  RecordsExpired: 409,
+  ExportTooLarge: 409,
   ChannelUnavailable: 503,
   ChannelThrottled: 503,
   ChannelRefused: 502,

@@ -8,7 +8,13 @@ export function isFinished(state: JobState): boolean {
   return state !== "queued" && state !== "running";
 }
 
-export const jobKinds = ["replication-run", "snapshot-export", "mirror-object", "mirror-reconciliation"] as const;
+export const jobKinds = [
+  "replication-run",
+  "snapshot-export",
+  "mirror-object",
+  "mirror-reconciliation",
+  "relay-usage-export",
+] as const;
 export type JobKind = (typeof jobKinds)[number];
 
 /** The job itself: item `job`. */

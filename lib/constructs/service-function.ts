@@ -153,9 +153,7 @@ export class ServiceFunction extends Construct {
       }),
     });
     if (props.sharesEnvironment !== undefined) {
-      const resource = this.function.node.defaultChild;
-      if (!(resource instanceof CfnFunction)) throw new TypeError("a function's default child is a CfnFunction");
-      resource.addMetadata("causeway:concurrentInvocations", props.sharesEnvironment);
+      resourceOf(this.function).addMetadata("causeway:concurrentInvocations", props.sharesEnvironment);
     }
     if (props.network !== undefined) placeInNetwork(this.function, props.network);
     permit(this.role, [...props.permissions, ...(props.network === undefined ? [] : [networkInterfaces])]);
@@ -204,9 +202,13 @@ const networkInterfaces: Permission = {
 
 /** The L2 property takes a VPC with zones and route tables, of which Lambda needs nothing. */
 function placeInNetwork(placed: LambdaFunction, { subnetIds, securityGroupIds }: FunctionNetwork): void {
-  const resource = placed.node.defaultChild;
-  if (!(resource instanceof CfnFunction)) throw new TypeError("a function's default child is a CfnFunction");
-  resource.vpcConfig = { subnetIds: [...subnetIds], securityGroupIds: [...securityGroupIds] };
+  resourceOf(placed).vpcConfig = { subnetIds: [...subnetIds], securityGroupIds: [...securityGroupIds] };
+}
+
+function resourceOf({ node }: LambdaFunction): CfnFunction {
+  const { defaultChild } = node;
+  if (defaultChild instanceof CfnFunction) return defaultChild;
+  throw new TypeError("a function's default child is a CfnFunction");
 }
 
 /** Lambda's limit. */

@@ -1,11 +1,16 @@
 // Relay: clients' AI API calls to many providers, with keys, budgets and exact accounting.
-import { Stack, type StackProps } from "aws-cdk-lib";
+import { CfnOutput, Stack, type StackProps } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import type { StageSettings } from "../config.ts";
 import { DeadLetterQueue } from "../constructs/dead-letter-queue.ts";
+import type { HttpRoom } from "../constructs/http-api.ts";
 import { Room } from "../constructs/service-function.ts";
+import { StreamingApi } from "../constructs/streaming-api.ts";
 import type { DataStack } from "./data-stack.ts";
-import type { RelayParts } from "./relay-functions.ts";
+import { addProbeAccount, addRecoverAccounts } from "./relay-accounts.ts";
+import { addRelayApi, type RelayWork } from "./relay-api.ts";
+import { addCounting } from "./relay-counting.ts";
+import { addRelay, type RelayParts } from "./relay-functions.ts";
 
 export interface RelayStackProps extends StackProps {
   readonly settings: StageSettings;
@@ -13,6 +18,9 @@ export interface RelayStackProps extends StackProps {
 }
 
 export class RelayStack extends Stack {
+  /** The relay's part of the HTTP API, for the console's stack. */
+  readonly http: HttpRoom;
+
   constructor(scope: Construct, id: string, props: RelayStackProps) {
     super(scope, id, props);
     const { settings, data } = props;
@@ -27,9 +35,33 @@ export class RelayStack extends Stack {
       data,
       failedCalls,
     };
-    this.#schedules(parts);
+    this.#front(parts);
+    this.http = addRelayApi(parts, this.#schedules(parts));
+  }
+
+  /** Where clients reach the relay: an address of its own, for its answers stream and its callers carry its own keys. */
+  #front(parts: RelayParts): void {
+    const { settings, data } = parts;
+    const api = new StreamingApi(this, "RelayApi", {
+      name: `causeway-${settings.stage}-relay`,
+      description: "Causeway's relay of AI API calls",
+      stageName: settings.stage,
+      answeredBy: addRelay(parts),
+      requestsPerSecond: settings.relay.requestsPerSecond,
+      requestsInBurst: settings.relay.requestsInBurst,
+      logRetention: settings.retention.logDays,
+      alarmTopic: data.alarmTopic,
+      alarm: {
+        title: "Relay answers with errors",
+        impactOfFailure: "AI clients get errors of the relay's or the gateway's own; running streams go on.",
+      },
+    });
+    new CfnOutput(this, "RelayUrl", { value: api.url, description: "What AI clients are pointed at" });
   }
 
   /** What the relay does by itself. Each function's owner adds a line. */
-  #schedules(_parts: RelayParts): void {}
+  #schedules(parts: RelayParts): RelayWork {
+    addRecoverAccounts(parts);
+    return { probeAccount: addProbeAccount(parts), ...addCounting(parts) };
+  }
 }

@@ -39,7 +39,7 @@ export interface AiUpstream {
   readonly requests: readonly ReceivedRequest[];
   /** Everything that ever came, refused calls too. */
   readonly count: number;
-  /** Waits for what is asked to become true of `requests`: it looks at every arrival and every end. */
+  /** Waits for what is asked to become true of `requests`: it looks at every arrival, every piece sent and every end. */
   until(isTrue: (requests: readonly ReceivedRequest[]) => boolean): Promise<void>;
   /** Forgets rules and requests; keys stay. */
   clear(): void;
@@ -124,7 +124,8 @@ class Upstream {
     const now = this.#waits.now();
     const answer = composeAnswer(call, behaviour, id, now);
     if (asked.operation === "openai.responses" && answer.status === 200 && asked.store) this.#remember(id, key);
-    const given = { sequence, method, url, path, rawHeaders, rawBody, body, call, key, behaviour, id, now };
+    const onProgress = () => this.log.changed();
+    const given = { sequence, method, url, path, rawHeaders, rawBody, body, call, key, behaviour, id, now, onProgress };
     const request = new ReceivedRequest(given);
     request.status = answer.status;
     this.log.add(request);

@@ -74,7 +74,7 @@ export function composeAnswer(call: Call, behaviour: Behaviour, id: string, now:
         ? cachedTalk(talk, asked, behaviour, id, now)
         : compose(talk, asked, behaviour, namingOf(behaviour, id, now)),
     );
-  const other = otherAnswer(asked, call.json, call.query);
+  const other = otherAnswer(asked, call, behaviour);
   if (isError(other)) return finish(errorBody(asked, other, requestId));
   return finish(jsonBody(asked, other, behaviour));
 }

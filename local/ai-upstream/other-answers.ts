@@ -1,5 +1,5 @@
 // Answers that are no conversation: token counts, embeddings, lists of models.
-import type { Platform, VendorError } from "./behaviour.ts";
+import type { Behaviour, Platform, VendorError } from "./behaviour.ts";
 import { tokensInBytes } from "./plan-answer.ts";
 import type { Asked } from "./read-asked.ts";
 import { asList, asNumber, asObject, fieldIn, type JsonObject } from "./read-json.ts";
@@ -17,16 +17,21 @@ const mostDimensions = 4096;
 const mostEmbeddings = 2048;
 const madeAt = "2026-01-01T00:00:00Z";
 
-/** `json`: the request's body. `query`: without the question mark. */
-export function otherAnswer(asked: Asked, json: unknown, query: string): JsonObject | VendorError {
-  const tokens = tokensInBytes(asked.inputBytes);
+/** `json`: the request's body. `query`: without the question mark. Of the behaviour only the usage matters. */
+export function otherAnswer(
+  asked: Asked,
+  { json, query }: { readonly json: unknown; readonly query: string },
+  { usage, usageFactor = 1 }: Behaviour,
+): JsonObject | VendorError {
+  const scripted = usage === "missing" ? undefined : usage?.inputTokens;
+  const tokens = Math.round((scripted ?? tokensInBytes(asked.inputBytes)) * usageFactor);
   switch (asked.operation) {
     case "anthropic.count-tokens":
       return { input_tokens: tokens };
     case "gemini.count-tokens":
       return { totalTokens: tokens, promptTokensDetails: [{ modality: "TEXT", tokenCount: tokens }] };
     case "openai.embeddings":
-      return openaiEmbeddings(asked, asObject(json) ?? {}, tokens);
+      return openaiEmbeddings(asked, asObject(json) ?? {}, usage === "missing" ? undefined : tokens);
     case "gemini.embed":
       return {
         embedding: { values: vector(asNumber(fieldIn(json, "outputDimensionality")) ?? defaultDimensions.gemini) },
@@ -88,7 +93,7 @@ function geminiModel(name: string): JsonObject {
 }
 
 /** The SDK asks for base64: little-endian float32. */
-function openaiEmbeddings({ model }: Asked, body: JsonObject, tokens: number): JsonObject {
+function openaiEmbeddings({ model }: Asked, body: JsonObject, tokens: number | undefined): JsonObject {
   const { input } = body;
   // A list of numbers is one text, as tokens.
   const isMany = Array.isArray(input) && typeof input[0] !== "number";
@@ -100,7 +105,7 @@ function openaiEmbeddings({ model }: Asked, body: JsonObject, tokens: number): J
     object: "list",
     data: Array.from({ length: count }, (_, index) => ({ object: "embedding", index, embedding })),
     model,
-    usage: { prompt_tokens: tokens, total_tokens: tokens },
+    ...(tokens !== undefined && { usage: { prompt_tokens: tokens, total_tokens: tokens } }),
   };
 }
 

@@ -39,6 +39,7 @@ export class ReceivedRequest {
   readonly #now: number;
   readonly #rawHeaders: readonly string[];
   readonly #url: string;
+  readonly #onProgress: () => void;
 
   constructor(given: {
     readonly sequence: number;
@@ -53,6 +54,7 @@ export class ReceivedRequest {
     readonly behaviour: Behaviour;
     readonly id: string;
     readonly now: number;
+    readonly onProgress: () => void;
   }) {
     this.sequence = given.sequence;
     this.at = new Date(given.now).toISOString();
@@ -67,6 +69,11 @@ export class ReceivedRequest {
     this.#now = given.now;
     this.#rawHeaders = given.rawHeaders;
     this.#url = given.url;
+    this.#onProgress = given.onProgress;
+  }
+
+  onSent(): void {
+    this.#onProgress();
   }
 
   onCut(): void {
@@ -148,7 +155,7 @@ export class RequestLog {
     for (const look of [...this.#watchers]) look();
   }
 
-  /** Resolves once what is asked is true of the list; looks at every arrival and every end. */
+  /** Resolves once what is asked is true of the list; looks at every arrival, every piece sent and every end. */
   until(isTrue: (requests: readonly ReceivedRequest[]) => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = () => {

@@ -12,7 +12,10 @@ export interface Waits {
 
 /** What happens meanwhile. */
 export interface Sending {
+  /** Of the body, as it goes over the wire. */
   sentBytes: number;
+  /** `sentBytes` has grown; not told of an answer that is written in one go. */
+  onSent(): void;
   /** The script is about to end it before its end. */
   onCut(): void;
 }
@@ -152,6 +155,7 @@ class Wire {
       const until = Math.min(bytes.length, at + Math.min(this.#nextCut(), last) - this.#sending.sentBytes);
       await this.#flush(bytes.subarray(at, until));
       this.#sending.sentBytes += until - at;
+      this.#sending.onSent();
       at = until;
     }
     if (end?.afterBytes === undefined || this.#sending.sentBytes < last) return false;

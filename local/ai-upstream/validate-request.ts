@@ -2,8 +2,10 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Operation, Platform, VendorError } from "./behaviour.ts";
 import type { Asked } from "./read-asked.ts";
-import { asObject, type JsonObject } from "./read-json.ts";
+import { asObject, asText, type JsonObject } from "./read-json.ts";
 
+/** Anthropic's own limit (facts/relay.md 2.1); the others' are not far from it. */
+const largestRequestBytes = 32 * 1024 * 1024;
 const samplingFields = ["temperature", "top_p", "top_k"];
 /** From this version on Anthropic refuses sampling fields (facts/relay.md 2.1). */
 const versionWithoutSampling = "2026-10-21";
@@ -32,6 +34,7 @@ export function validateRequest(asked: Asked, json: unknown, headers: IncomingHt
     if (problem) return problem;
   }
   if (takesNoBody.has(operation)) return undefined;
+  if (asked.inputBytes > largestRequestBytes) return { status: 413 };
   const body = asObject(json);
   if (!body) return notJson(platform);
   const wrong = checks[platform](asked, body, headers);
@@ -99,6 +102,11 @@ function checkOpenai({ operation, stream }: Asked, body: JsonObject): VendorErro
   if (body.stream_options !== undefined && body.stream_options !== null && !stream) {
     const message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
     return { status: 400, message, param: "stream_options", code: null };
+  }
+  const conversation = asText(asObject(body.conversation)?.id ?? body.conversation);
+  if (conversation !== undefined) {
+    // Nothing here makes one.
+    return { status: 404, message: `Conversation with id '${conversation}' not found.`, code: null };
   }
   if (body.background === true) {
     return { status: 400, message: "The local upstream has no background responses.", param: "background" };

@@ -14,7 +14,7 @@ export interface HostedLambda extends LambdaPort {
   run(
     functionArn: string,
     payload: string,
-    how: { readonly onChunk: (bytes: Uint8Array) => Promise<void> },
+    how: { readonly onChunk: (bytes: Buffer) => Promise<void> | undefined },
   ): Promise<LambdaResult>;
 }
 

@@ -50,9 +50,14 @@ export function streamFunction(
     const watch = new StreamWatch(caller, limits, () =>
       fail(new GatewayError("INTEGRATION_TIMEOUT", "Endpoint request timed out")),
     );
-    const onChunk = (bytes: Uint8Array) => {
+    const onChunk = (bytes: Buffer) => {
       watch.heard();
-      return answer.take(Buffer.from(bytes)).catch(fail);
+      try {
+        return answer.take(bytes);
+      } catch (error) {
+        fail(error);
+        return undefined;
+      }
     };
     caller.lambda
       .run(functionArn, event, { onChunk })
@@ -112,26 +117,33 @@ class AnswerReader {
     this.#begin = begin;
   }
 
-  /** Resolves when there is room for more. Throws GatewayError (502) about the metadata, Error about the body's size. */
-  async take(bytes: Buffer): Promise<void> {
+  /**
+   * Undefined when there is room for more, else a promise of it. Throws GatewayError (502) about the metadata, Error about
+   * the body's size.
+   */
+  take(bytes: Buffer): Promise<void> | undefined {
     if (this.isBegun) return this.#write(bytes);
     this.#metadata = Buffer.concat([this.#metadata, bytes]);
     const at = this.#metadata.indexOf(delimiter);
     if (at < 0) {
       if (this.#metadata.length > largestMetadataBytes) throw malformed();
-      return;
+      return undefined;
     }
     const head = readMetadata(this.#metadata.subarray(0, at));
     this.isBegun = true;
     this.#begin({ ...head, body: this.#body });
-    await this.#write(this.#metadata.subarray(at + delimiter.length));
+    return this.#write(this.#metadata.subarray(at + delimiter.length));
   }
 
   /** The client may be gone: then the function writes into nothing, as in AWS. */
-  async #write(bytes: Buffer): Promise<void> {
+  #write(bytes: Buffer): Promise<void> | undefined {
     this.#bytes += bytes.length;
     if (this.#bytes > largestStreamedBytes) throw new Error("The streamed response is larger than Lambda allows.");
-    if (bytes.length === 0 || this.#body.destroyed || this.#body.write(bytes)) return;
+    if (bytes.length === 0 || this.#body.destroyed || this.#body.write(bytes)) return undefined;
+    return this.#roomForMore();
+  }
+
+  async #roomForMore(): Promise<void> {
     await Promise.race([once(this.#body, "drain"), once(this.#body, "close")]).catch(() => undefined);
   }
 }

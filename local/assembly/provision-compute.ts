@@ -27,6 +27,8 @@ export interface ComputeServices {
 /** Lambda's own defaults. */
 const defaultMemoryMb = 128;
 const defaultTimeoutSeconds = 3;
+/** Managed Instances' default for Node.js on one vCPU. */
+const managedNodeConcurrency = 64;
 const defaultBatchSize = { queue: 10, stream: 100 };
 
 /** Returns one sentence for each thing that cannot run here. */
@@ -74,6 +76,7 @@ function addFunction(
   }
   const logging = properties.object("LoggingConfig");
   const reserved = properties.number("ReservedConcurrentExecutions");
+  const shared = concurrentInvocations(resource, properties);
   services.lambda.addFunction({
     name: resource.physicalName,
     arn: resource.arn ?? "",
@@ -83,11 +86,27 @@ function addFunction(
     memoryMb: properties.number("MemorySize") ?? defaultMemoryMb,
     timeoutSeconds: properties.number("Timeout") ?? defaultTimeoutSeconds,
     ...(reserved === undefined ? {} : { reservedConcurrency: reserved }),
+    ...(shared === undefined ? {} : { concurrentInvocations: shared }),
     credentials: services.iam.assumeRole(properties.text("Role"), "lambda.amazonaws.com", resource.arn),
     logGroupName: logging.optionalText("LogGroup") ?? `/aws/lambda/${resource.physicalName}`,
     asynchronous: asynchronous ?? asynchronousDefaults,
   });
   return undefined;
+}
+
+/** Of one environment: what Managed Instances are told, or what the metadata say for a laptop alone. */
+function concurrentInvocations(resource: Resource, properties: Properties): number | undefined {
+  const provider = properties.object("CapacityProviderConfig").object("LambdaManagedInstancesCapacityProviderConfig");
+  const metadata = new Properties(
+    resource.metadata ?? {},
+    `AWS::Lambda::Function (${resource.constructPath}): Metadata`,
+  );
+  const ofProvider = properties.has("CapacityProviderConfig") ? managedNodeConcurrency : undefined;
+  return (
+    provider.number("PerExecutionEnvironmentMaxConcurrency") ??
+    ofProvider ??
+    metadata.number("causeway:concurrentInvocations")
+  );
 }
 
 /** Lambda tells a function how it shall log; Powertools listens to it. */

@@ -162,6 +162,7 @@ class DynamodbFront implements DynamodbService {
   }
 
   async close(): Promise<void> {
+    this.#guard.simulate({});
     this.#backend.close();
     await this.#server.close();
     this.#times.close();

@@ -34,13 +34,15 @@ export class ItemGuard {
   readonly #inTransaction = new Map<string, number>();
   readonly #inWrite = new Map<string, number>();
   readonly #buckets = new Map<string, Bucket>();
+  /** Ends the time in flight of each transaction that holds its items. */
+  readonly #holding = new Set<() => void>();
   #simulation: ItemSimulation = {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** In effect from the next call on. Throws RangeError. */
+  /** In effect from the next call on; transactions in flight end their time. Throws RangeError. */
   simulate(simulation: ItemSimulation): void {
     const { transactionHoldMilliseconds: hold, itemWriteUnitsPerSecond: units } = simulation;
     if (hold !== undefined && !(hold >= 0 && hold <= longestHoldMilliseconds)) {
@@ -49,6 +51,7 @@ export class ItemGuard {
     if (units !== undefined && !(units > 0)) throw new RangeError("itemWriteUnitsPerSecond must be above 0");
     this.#simulation = simulation;
     this.#buckets.clear();
+    for (const end of this.#holding) end();
   }
 
   /** Whether the writes' capacity must be known. */
@@ -77,7 +80,7 @@ export class ItemGuard {
     const isTransaction = operation === "TransactWriteItems";
     const held = isTransaction ? this.#inTransaction : this.#inWrite;
     for (const name of names) held.set(name, (held.get(name) ?? 0) + 1);
-    if (isTransaction) await new Promise((resolve) => setTimeout(resolve, hold));
+    if (isTransaction) await this.#inFlight(hold);
     return () => {
       for (const name of names) {
         const left = (held.get(name) ?? 1) - 1;
@@ -97,6 +100,18 @@ export class ItemGuard {
       this.#buckets.set(name, { units: left, filledAt: this.#clock.now() });
     }
     if (this.#buckets.size > mostBuckets) this.#dropFullBuckets();
+  }
+
+  #inFlight(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#holding.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, milliseconds);
+      this.#holding.add(end);
+    });
   }
 
   #placesWhere(items: readonly TouchedItem[], test: (item: TouchedItem, name: string) => boolean): Set<number> {

@@ -15,6 +15,8 @@ export interface FunctionDefinition {
   readonly timeoutSeconds: number;
   /** Absent: it shares the account's unreserved concurrency. */
   readonly reservedConcurrency?: number;
+  /** Invocations that one environment runs at the same time. Absent: one, as in Lambda's default. */
+  readonly concurrentInvocations?: number;
   /** The function's role. */
   readonly credentials: Principal;
   readonly logGroupName: string;
@@ -67,12 +69,21 @@ export function processEnvironment(
     AWS_LAMBDA_FUNCTION_NAME: definition.name,
     AWS_LAMBDA_FUNCTION_VERSION: "$LATEST",
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(definition.memoryMb),
-    AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
+    ...concurrencyVariables(definition.concurrentInvocations ?? 1),
     AWS_LAMBDA_LOG_GROUP_NAME: definition.logGroupName,
     AWS_LAMBDA_LOG_STREAM_NAME: "local",
     AWS_EXECUTION_ENV: "AWS_Lambda_nodejs24.x",
     LAMBDA_TASK_ROOT: definition.codeDirectory,
     _HANDLER: definition.handler,
+  };
+}
+
+/** By these the SDK and Powertools know that they have to keep invocations apart. */
+function concurrencyVariables(invocations: number): Record<string, string> {
+  if (invocations === 1) return { AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand" };
+  return {
+    AWS_LAMBDA_INITIALIZATION_TYPE: "lambda-managed-instances",
+    AWS_LAMBDA_MAX_CONCURRENCY: String(invocations),
   };
 }
 

@@ -8,7 +8,7 @@ import { type FunctionDefinition, findHandler, type HandlerPlace, processEnviron
 import { type PoolLimits, ThreadPool } from "./thread-pool.ts";
 import type { KillOrder } from "./worker/outgoing-calls.ts";
 import { workerCode } from "./worker-code.ts";
-import { type Outcome, WorkerThread } from "./worker-thread.ts";
+import { type Outcome, type TakeChunk, WorkerThread } from "./worker-thread.ts";
 
 export interface LambdaHostOptions extends PoolLimits {
   readonly clock: Clock;
@@ -39,7 +39,7 @@ export interface HostedInvocation {
   readonly fault?: FaultEffect | undefined;
   readonly faultIsDrawn?: boolean;
   /** Takes a streamed response while the function writes it; the payload is empty then. */
-  readonly onChunk?: (bytes: Uint8Array) => Promise<void>;
+  readonly onChunk?: TakeChunk;
 }
 
 export interface HostedResult extends LambdaResult {
@@ -158,11 +158,12 @@ export class LambdaHost implements LambdaPort {
           endpointUrl: this.#options.endpointUrl(),
         }),
         clock: clock.shared,
+        onLog: (text) => this.#logUnattributed(definition, text),
       });
     const thread = await this.#pool.borrow(definition.arn, startThread, signal);
-    try {
-      const timeoutCloudMilliseconds = definition.timeoutSeconds * 1000;
-      const outcome = await thread.invoke({
+    const timeoutCloudMilliseconds = definition.timeoutSeconds * 1000;
+    const { outcome, outgoingCalls } = await thread.invoke(
+      {
         requestId,
         payload,
         timeoutCloudMilliseconds,
@@ -172,11 +173,15 @@ export class LambdaHost implements LambdaPort {
         signal,
         onLog: (text) => log.write(text),
         onChunk,
-      });
-      return this.#finish(hosted, requestId, thread.outgoingCalls, limitAnswer(outcome), log);
-    } finally {
-      this.#pool.giveBack(definition.arn, thread);
-    }
+      },
+      () => this.#pool.giveBack(definition.arn, thread),
+    );
+    return this.#finish(hosted, requestId, outgoingCalls, limitAnswer(outcome), log);
+  }
+
+  /** What a shared environment prints between its invocations, or on behalf of one that nobody waits for any more. */
+  #logUnattributed(definition: FunctionDefinition, text: string): void {
+    for (const line of text.split("\n")) if (line !== "") this.#options.onLog?.(definition, line);
   }
 
   #finish(
@@ -263,11 +268,13 @@ function throttled(reason: string): ServiceError {
 }
 
 function killOrder(fault: KillOrder): KillOrder {
-  return { atCall: fault.atCall, when: fault.when };
+  return { atCall: fault.atCall, when: fault.when, ...(fault.scope ? { scope: fault.scope } : {}) };
 }
 
 function limitAnswer(outcome: Outcome): Outcome {
-  if ("error" in outcome || Buffer.byteLength(outcome.payload) <= largestPayloadBytes) return outcome;
+  // No text has more bytes than three for each of its letters: most answers need no counting.
+  if ("error" in outcome || outcome.payload.length * 3 <= largestPayloadBytes) return outcome;
+  if (Buffer.byteLength(outcome.payload) <= largestPayloadBytes) return outcome;
   const errorMessage = `Response payload size exceeded maximum allowed payload size (${largestPayloadBytes} bytes).`;
   return { error: { errorType: "Function.ResponseSizeTooLarge", errorMessage } };
 }

@@ -1,4 +1,5 @@
-// Lends worker threads to invocations: warm ones are used again, and only so many run at once on one machine.
+// Lends worker threads to invocations: warm ones are used again, shared ones by several at once, and only so many run on one
+// machine.
 import type { WorkerThread } from "./worker-thread.ts";
 
 export interface PoolLimits {
@@ -29,7 +30,8 @@ export class ThreadPool {
   readonly #idleRealMilliseconds: number;
   /** Longest idle first. */
   readonly #warm: WarmThread[] = [];
-  readonly #busy = new Set<WorkerThread>();
+  /** With the invocations that have a place in them. */
+  readonly #busy = new Map<WorkerThread, { readonly functionArn: string; places: number }>();
   /** As long as the account's concurrency limit lets it become. */
   readonly #waiting: Waiting[] = [];
 
@@ -72,7 +74,14 @@ export class ThreadPool {
     });
   }
 
+  /** One place in the thread is free again. */
   giveBack(functionArn: string, thread: WorkerThread): void {
+    const use = this.#busy.get(thread);
+    if (use && use.places > 1) {
+      use.places -= 1;
+      this.#serve();
+      return;
+    }
     this.#busy.delete(thread);
     if (!thread.hasExited) {
       thread.rest();
@@ -86,7 +95,7 @@ export class ThreadPool {
   async close(): Promise<void> {
     this.#waiting.length = 0;
     for (const { expiry } of this.#warm) clearTimeout(expiry);
-    const threads = [...this.#busy, ...this.#warm.map(({ thread }) => thread)];
+    const threads = [...this.#busy.keys(), ...this.#warm.map(({ thread }) => thread)];
     this.#warm.length = 0;
     await Promise.all(threads.map((thread) => thread.end()));
   }
@@ -94,9 +103,12 @@ export class ThreadPool {
   #serve(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       try {
-        const thread = this.#warmThreadOf(next.functionArn) ?? this.#startOne(next);
+        const { functionArn } = next;
+        const thread = this.#sharedThreadOf(functionArn) ?? this.#warmThreadOf(functionArn) ?? this.#startOne(next);
         if (!thread) return;
-        this.#busy.add(thread);
+        const use = this.#busy.get(thread) ?? { functionArn, places: 0 };
+        use.places += 1;
+        this.#busy.set(thread, use);
         next.take(thread);
       } catch (error) {
         // The machine has no room for one more thread: that is this caller's trouble, not the next one's.
@@ -104,6 +116,14 @@ export class ThreadPool {
       }
       this.#waiting.shift();
     }
+  }
+
+  /** The first one with a free place: environments fill one after the other. */
+  #sharedThreadOf(functionArn: string): WorkerThread | undefined {
+    for (const [thread, use] of this.#busy) {
+      if (use.functionArn === functionArn && use.places < thread.slots && !thread.hasExited) return thread;
+    }
+    return undefined;
   }
 
   #warmThreadOf(functionArn: string): WorkerThread | undefined {

@@ -177,7 +177,8 @@ export const en: Language = {
       title: "An upstream reported more than was reserved",
       happened: ({ keyId, requests, nanoUsd, requestId }, write) =>
         `${requests} requests of the key ${keyId} cost ${write.usd(nanoUsd)} more than had been reserved, such as ${requestId}.`,
-      means: "It was charged, so that the key's limit may have been passed by this much. The upstream counts otherwise than its price and its request promise.",
+      means:
+        "It was charged, so that the key's limit may have been passed by this much. The upstream counts otherwise than its price and its request promise.",
       toDo: "Look at the record. If the model's price or its largest output is wrong in the table, enter an override.",
     },
     RelayErrorRate: {

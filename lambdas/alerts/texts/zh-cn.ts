@@ -200,7 +200,8 @@ export const zhCn: Language = {
     },
     RelayLatencyNormal: {
       title: "中转响应恢复正常",
-      happened: ({ accountId }) => `${accountId === "" ? "所有账号合计" : `账号 ${accountId}`}的响应速度已恢复到平时水平。`,
+      happened: ({ accountId }) =>
+        `${accountId === "" ? "所有账号合计" : `账号 ${accountId}`}的响应速度已恢复到平时水平。`,
       means: "问题已经结束。",
       toDo: "无需处理。",
     },
@@ -213,7 +214,8 @@ export const zhCn: Language = {
     },
     RelayAuthenticationBurst: {
       title: "大量错误的中转密钥",
-      happened: ({ network, failures, minutes }) => `${minutes} 分钟内，网段 ${network} 发来 ${failures} 个密钥错误的请求。`,
+      happened: ({ network, failures, minutes }) =>
+        `${minutes} 分钟内，网段 ${network} 发来 ${failures} 个密钥错误的请求。`,
       means: "可能是某个程序仍在使用旧密钥，也可能有人在试探密钥。密钥无法被猜中。",
       toDo: "请找到该程序。如果不是您的程序，请在 API 前面屏蔽该网段。",
     },

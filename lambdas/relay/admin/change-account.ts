@@ -1,6 +1,7 @@
 // Change account: its settings are checked, its credential is sealed, and both are kept in an order that a crash does no harm to.
 import { CausewayError } from "../../shared/errors.ts";
 import { wrongInput } from "../../shared/wrong-input.ts";
+import type { SealedCredential } from "../credentials/envelope.ts";
 import type { Account, AccountSettings } from "../scheduling/account.ts";
 import { healthy } from "../scheduling/next-condition.ts";
 import { type AccountChecks, checkCredential, checkSettings, sendsElsewhere } from "./check-account.ts";
@@ -21,8 +22,11 @@ export interface AccountPorts extends AccountChecks {
     credentialVersion: number | undefined,
   ): Promise<Account>;
   noteCredential(accountId: string, credentialVersion: number): Promise<Account>;
-  /** Encrypts the credential and keeps it in the place of the one before. Gives its version. */
-  keepCredential(accountId: string, credential: unknown): Promise<number>;
+  /** Of the credential that is kept; 0: none. */
+  credentialVersion(accountId: string): Promise<number>;
+  seal(accountId: string, version: number, credential: unknown): Promise<SealedCredential>;
+  /** In the place of the one before. Throws `PreconditionFailed` where that is not the one that it follows on. */
+  keepSealed(accountId: string, sealed: SealedCredential): Promise<void>;
   remove(accountId: string): Promise<void>;
   removeCredential(accountId: string): Promise<void>;
 }
@@ -39,7 +43,7 @@ export async function createAccount(
   const sealable = checkCredential(credential, provider);
   const accountId = `acc-${workId.slice(0, idLetters)}`;
   // The credential comes first: an account without one is never seen, and one that nobody has is overwritten.
-  const credentialVersion = await ports.keepCredential(accountId, sealable);
+  const credentialVersion = await keepCredential(accountId, sealable, ports);
   const now = ports.now();
   const at = new Date(now).toISOString();
   const made = await ports.create({
@@ -60,11 +64,11 @@ export async function createAccount(
 export async function changeAccount(
   accountId: string,
   { credential, ...asked }: AccountSettings & { readonly credential?: Fields | undefined },
-  demand: (before: Account) => void,
+  demand: (version: number) => void,
   ports: AccountPorts,
 ): Promise<Account> {
   const before = await existingAccount(accountId, ports);
-  demand(before);
+  demand(before.version);
   if (asked.provider !== before.provider) {
     const problem = `An account keeps its provider, which is ${before.provider}. Add another account instead.`;
     throw wrongInput([{ field: "body.provider", problem }]);
@@ -77,7 +81,7 @@ export async function changeAccount(
   }
   const at = new Date(ports.now()).toISOString();
   // Kept first, and noted together with the settings: at no moment does an address meet the credential of another.
-  const credentialVersion = sealable === undefined ? undefined : await ports.keepCredential(accountId, sealable);
+  const credentialVersion = sealable === undefined ? undefined : await keepCredential(accountId, sealable, ports);
   return ports.change(accountId, before.version, settings, at, credentialVersion);
 }
 
@@ -87,7 +91,7 @@ export async function replaceCredential(accountId: string, credential: Fields, p
   const provider = await ports.provider(name);
   if (provider === undefined) throw new CausewayError("Conflict", `There is no provider ${name} any more.`);
   const sealable = checkCredential(credential, provider);
-  return ports.noteCredential(accountId, await ports.keepCredential(accountId, sealable));
+  return ports.noteCredential(accountId, await keepCredential(accountId, sealable, ports));
 }
 
 /** The account goes first: while a request could still choose it, it has its credential. */
@@ -99,6 +103,13 @@ export async function deleteAccount(
   await ports.remove(accountId);
   await ports.removeCredential(accountId);
   return { accountId, name };
+}
+
+/** Encrypted, in the place of the one before. Gives its version. */
+async function keepCredential(accountId: string, credential: unknown, ports: AccountPorts): Promise<number> {
+  const version = (await ports.credentialVersion(accountId)) + 1;
+  await ports.keepSealed(accountId, await ports.seal(accountId, version, credential));
+  return version;
 }
 
 /** Throws `NotFound`. */

@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { readCursor, writeCursor } from "../../shared/cursor.ts";
-import type { KeysStore, KeyView as StoredKey } from "../keys.store.ts";
+import type { KeysStore } from "../keys.store.ts";
+import type { KeyView as StoredKey } from "../ledger/kept-key.ts";
 import { checkPolicy, type PolicySurroundings } from "./check-policy.ts";
 import type { ChangedKey, ListedKey } from "./key-answers.ts";
 import { demandFuture, existingKey, keptExpiry } from "./make-keys.ts";
@@ -18,11 +19,11 @@ export interface ChangingPorts {
 export async function changeKey(
   keyId: string,
   { name, owner, tags, policy, expiry }: ChangedKey,
-  { demand, by }: { readonly demand: (before: StoredKey) => void; readonly by: string },
+  { demand, by }: { readonly demand: (version: number) => void; readonly by: string },
   { now, keys, surroundings }: ChangingPorts,
 ): Promise<StoredKey> {
   const before = await existingKey(keyId, keys);
-  demand(before);
+  demand(before.key.version);
   await checkPolicy(policy, surroundings);
   // Days from the first use go on where they are the same: given back with the rest, they do not begin anew.
   const isSame = isDeepStrictEqual(expiry, expiryOf(before.key));
@@ -66,7 +67,7 @@ export async function listBalance(
   const { entries, position } = await keys.listBalance(keyId, { most: limit, after });
   return {
     balanceNanoUsd: key.balanceNanoUsd ?? null,
-    items: entries,
+    items: [...entries],
     cursor: position === undefined ? null : writeCursor(scope, position),
   };
 }

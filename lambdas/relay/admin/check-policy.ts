@@ -1,45 +1,44 @@
 // Check policy: what the schema cannot see. A key that is bound to nothing, or limits a family that nobody has, helps nobody.
 import { type FieldProblem, wrongInput } from "../../shared/wrong-input.ts";
+import { priceTable } from "../counting/price-table.ts";
 import type { KeyPolicy } from "../ledger/key-policy.ts";
+import type { Snapshot } from "../scheduling/snapshot.ts";
+import { listGroups } from "./list-accounts.ts";
 
-/** What a policy may name. Each is asked only where the policy names one. */
+/** What a policy may name. Asked only where the policy names something. */
 export interface PolicySurroundings {
-  account(accountId: string): Promise<unknown>;
+  accountIds(): Promise<readonly string[]>;
   /** Groups that are set up, and those that accounts are in. */
   groups(): Promise<readonly string[]>;
   /** Families of the price table and of overrides. */
   families(): Promise<readonly string[]>;
 }
 
+/** As the accounts, groups and prices of the moment are. */
+export function surroundingsIn(snapshot: () => Promise<Snapshot>): PolicySurroundings {
+  return {
+    accountIds: async () => (await snapshot()).accounts.map(({ account }) => account.accountId),
+    groups: async () => listGroups(await snapshot()).map(({ group }) => group),
+    families: async () => {
+      const prices = [...priceTable, ...(await snapshot()).priceOverrides];
+      return [...new Set(prices.map(({ family }) => family))].filter((family) => family !== "").sort();
+    },
+  };
+}
+
 /** Throws `InputInvalid` naming every field that is wrong. */
 export async function checkPolicy(policy: KeyPolicy, surroundings: PolicySurroundings): Promise<void> {
   const problems = [
-    ...timeZoneProblems(policy),
     ...(await boundToProblems(policy, surroundings)),
     ...(await familyProblems(policy, surroundings)),
   ];
   if (problems.length > 0) throw wrongInput(problems);
 }
 
-function timeZoneProblems({ timeZone }: KeyPolicy): FieldProblem[] {
-  // Offsets such as +08:00 are taken by Intl, too; but they know no summer, and are no zone.
-  if (!/^[+-]/.test(timeZone) && isTimeZone(timeZone)) return [];
-  return [{ field: "body.policy.timeZone", problem: 'Give an IANA time zone, such as "Asia/Shanghai".' }];
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 async function boundToProblems({ boundTo }: KeyPolicy, surroundings: PolicySurroundings): Promise<FieldProblem[]> {
   if (boundTo === null) return [];
   if (boundTo.kind === "account") {
-    if ((await surroundings.account(boundTo.accountId)) !== undefined) return [];
+    if ((await surroundings.accountIds()).includes(boundTo.accountId)) return [];
     const problem = "There is no such account; GET /api/relay/accounts lists them.";
     return [{ field: "body.policy.boundTo.accountId", problem }];
   }

@@ -189,18 +189,21 @@ export const rotatedKey = z.object({
   formerEndsAt: z.string().describe("Until then the text before is taken as well"),
 });
 
-export const balanceEntry = z.object({
+const balanceEntry = z.object({
   entryId: z.string(),
   at: z.string(),
   kind: z.enum(balanceKinds),
   nanoUsd: z.int(),
-  balanceAfterNanoUsd: z.int(),
   note: z.string(),
   by: z.string(),
 });
 
+const balanceNow = z.int().describe("Now, what is reserved taken off");
+
+export const changedBalance = balanceEntry.extend({ balanceNanoUsd: balanceNow });
+
 export const balancePage = z.object({
-  balanceNanoUsd: z.int().nullable().describe("Now, reservations taken off; null: the key is not prepaid"),
+  balanceNanoUsd: balanceNow.nullable(),
   items: z.array(balanceEntry),
   cursor: z.string().nullable(),
 });

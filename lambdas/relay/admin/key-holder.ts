@@ -1,8 +1,8 @@
 // Key holder: whose client key came with a request about that key itself, and may it be used from here?
 import { CausewayError } from "../../shared/errors.ts";
 import type { Caller } from "../../shared/routes.ts";
-import type { LedgerKey } from "../ledger/ledger.ts";
 import { hashClientKey, holdsSecret, readClientKey } from "../ledger/client-key.ts";
+import type { LedgerKey } from "../ledger/ledger.ts";
 import { readKeyText } from "../read-key-text.ts";
 
 export interface HolderPorts {
@@ -27,7 +27,10 @@ export async function findKeyHolder(
 ): Promise<Caller> {
   const text = readKeyText({ headers: Object.fromEntries(headers), query: "" });
   if (text === undefined) {
-    throw new CausewayError("Unauthenticated", "This needs a client key of the relay, as a bearer token or in x-api-key.");
+    throw new CausewayError(
+      "Unauthenticated",
+      "This needs a client key of the relay, as a bearer token or in x-api-key.",
+    );
   }
   const read = readClientKey(text);
   if (read === undefined) throw new CausewayError("Unauthenticated", unknown);

@@ -4,8 +4,8 @@ import { cursorPageOf, cursorPaging, flagText, idText } from "../../shared/route
 import type { Route } from "../../shared/routes.ts";
 import {
   balanceBody,
-  balanceEntry,
   balancePage,
+  changedBalance,
   changedKeyBody,
   createdKey,
   createdKeys,
@@ -140,7 +140,7 @@ export const keyRoutes = [
     operation: "restoreRelayKey",
     entry: "change-keys",
     access: "operator",
-    summary: "Takes a deletion back; the key is as it was, and on",
+    summary: "Takes a deletion back; the key is as it was, switched on or off",
     pathParameters: keyId,
     data: keyView,
     idempotent: true,
@@ -179,11 +179,10 @@ export const keyRoutes = [
     entry: "change-keys",
     access: "operator",
     summary: "Tops a balance up, or adjusts it",
-    description:
-      "An adjustment cannot leave less than nothing: what is reserved by running requests is taken off already.",
+    description: "An adjustment may leave less than nothing; requests are then refused until it is made good.",
     pathParameters: keyId,
     body: balanceBody,
-    data: balanceEntry,
+    data: changedBalance,
     status: 201,
     idempotent: true,
     audited: "changed the balance of a client key",

@@ -2,8 +2,9 @@
 import * as z from "zod";
 import { readCursor, writeCursor } from "../../shared/cursor.ts";
 import { CausewayError } from "../../shared/errors.ts";
+import type { Account } from "../scheduling/account.ts";
 import type { Group } from "../scheduling/group.ts";
-import type { Snapshot } from "../scheduling/snapshot.ts";
+import { noTraffic, type Snapshot } from "../scheduling/snapshot.ts";
 import type { AccountView } from "./account-answers.ts";
 import { accountViewOf } from "./view-account.ts";
 
@@ -51,6 +52,12 @@ export function viewAccount(accountId: string, { accounts }: Pick<Snapshot, "acc
   return accountViewOf(found, now);
 }
 
+/** An account just changed, with what the fleet knows of its load. */
+export function accountViewIn({ accounts }: Pick<Snapshot, "accounts">, account: Account, now: number): AccountView {
+  const found = accounts.find((each) => each.account.accountId === account.accountId);
+  return accountViewOf({ shards: [], own: noTraffic(), ...found, account }, now);
+}
+
 export interface ShownGroup extends Group {
   readonly accounts: readonly { readonly accountId: string; readonly name: string }[];
 }
@@ -79,7 +86,10 @@ export function demandEmptyGroup(group: string, snapshot: Pick<Snapshot, "groups
 
 const placeOf = ({ name, accountId }: AccountView): readonly [string, string] => [name, accountId];
 
-function compare([leftName, leftId]: readonly [string, string], [rightName, rightId]: readonly [string, string]): number {
+function compare(
+  [leftName, leftId]: readonly [string, string],
+  [rightName, rightId]: readonly [string, string],
+): number {
   const [left, right] = leftName === rightName ? [leftId, rightId] : [leftName, rightName];
   return left === right ? 0 : left < right ? -1 : 1;
 }

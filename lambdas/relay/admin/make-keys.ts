@@ -1,8 +1,9 @@
 // Make keys: new client keys, or a new text of one that is there. A repeated request finds what it made, and shows it again.
 import { CausewayError, isErrorNamed } from "../../shared/errors.ts";
 import { wrongInput } from "../../shared/wrong-input.ts";
-import type { KeysStore, NewKey as KeptKey, KeyView as StoredKey } from "../keys.store.ts";
+import type { KeysStore } from "../keys.store.ts";
 import { hashClientKey, keyTextOf, makeClientKey, maskOf } from "../ledger/client-key.ts";
+import type { NewKey as KeptKey, KeyView as StoredKey } from "../ledger/kept-key.ts";
 import { checkPolicy, type PolicySurroundings } from "./check-policy.ts";
 import { clientSecret, type KeyWork } from "./client-secret.ts";
 import type { Expiry, NewKey } from "./key-answers.ts";
@@ -23,7 +24,7 @@ const hourMilliseconds = 3_600_000;
 
 /** In the order of `names`. Throws `InputInvalid`, or `Conflict` where one was rotated since it was made. */
 export async function makeKeys(
-  { name: _, ...asked }: NewKey,
+  asked: Omit<NewKey, "name">,
   names: readonly string[],
   { work, by }: { readonly work: KeyWork; readonly by: string },
   ports: MakingPorts,
@@ -45,7 +46,8 @@ export async function makeKeys(
     await ports.keys.create(made.map(({ key }) => key));
   } catch (error) {
     if (!isErrorNamed(error, "Conflict")) throw error;
-    const message = "A key that this request made before has been rotated since: its first text is gone. Rotate it again.";
+    const message =
+      "A key that this request made before has been rotated since: its first text is gone. Rotate it again.";
     throw new CausewayError("Conflict", message, { cause: error });
   }
   return Promise.all(made.map(async ({ key, text }) => ({ stored: await existingKey(key.keyId, ports.keys), text })));

@@ -1,29 +1,25 @@
 // Usage and records of the relay as the API takes and shows them.
 import * as z from "zod";
 import { timeText } from "../../shared/route-fields.ts";
+import { type Grouping, groupings } from "../counting/usage-query.ts";
 import { usageRecordSchema } from "../counting/usage-record.ts";
 
-export const usageDimensions = ["key", "account", "model", "hour", "day", "month"] as const;
-
-export type UsageDimension = (typeof usageDimensions)[number];
-
-const mostDimensions = 2;
-const dimensionsCure = `Give one or two of ${usageDimensions.join(", ")}, with a comma between them.`;
-
-/** `key,model`. Arrives as a list. */
-function dimensions<const Known extends readonly [UsageDimension, ...UsageDimension[]]>(known: Known, most: number) {
-  const cure = most === mostDimensions ? dimensionsCure : `Give one of ${known.join(", ")}.`;
+const times = ["hour", "day", "month"] as const;
+/** `key,model`. Arrives as a list; that no two are of time, and how long the range may be, the query itself says. */
+function dimensions<const Known extends Grouping>(known: readonly Known[], most: number) {
+  const cure = `Give ${most === 1 ? "one" : "one or two"} of ${known.join(", ")}${most === 1 ? "" : ", with a comma between them"}.`;
   return z
     .string()
     .max(40, cure)
-    .transform((text, context): Known[number][] => {
+    .transform((text, context): Known[] => {
       const names = text.split(",");
-      const isKnown = (name: string): name is Known[number] => (known as readonly string[]).includes(name);
-      const found = names.filter(isKnown);
-      if (found.length === names.length && names.length <= most && new Set(names).size === names.length) return found;
+      const found = names.flatMap((name) => known.filter((each) => each === name));
+      if (found.length === names.length && names.length <= most) return found;
       context.addIssue({ code: "custom", message: cure });
       return z.NEVER;
-    });
+    })
+    .optional()
+    .describe(cure);
 }
 
 const window = {
@@ -35,7 +31,7 @@ const named = (what: string) => z.string().min(1).max(200).optional().describe(`
 
 export const usageQuery = z.strictObject({
   ...window,
-  groupBy: dimensions(usageDimensions, mostDimensions).optional().describe(dimensionsCure),
+  groupBy: dimensions(groupings, 2),
   keyId: named("key"),
   accountId: named("account"),
   model: named("model"),
@@ -44,7 +40,7 @@ export const usageQuery = z.strictObject({
 /** The key is the caller's own, and accounts are none of a key holder's business. */
 export const ownUsageQuery = z.strictObject({
   ...window,
-  groupBy: dimensions(["model", "hour", "day", "month"], 1).optional(),
+  groupBy: dimensions(["model", ...times], 1),
 });
 
 const count = z.int();
@@ -59,7 +55,7 @@ const ownFigures = z.object({
   cacheReadTokens: count,
   outputTokens: count,
   reasoningTokens: count.describe("Part of the output"),
-  serverToolCalls: count,
+  serverToolRequests: count,
   chargedNanoUsd: count,
 });
 
@@ -71,22 +67,25 @@ const figures = ownFigures.extend({
   firstBytes: count,
 });
 
-export type Figures = z.output<typeof figures>;
-
 const ownDimensions = { model: z.string(), hour: z.string(), day: z.string(), month: z.string() };
+const dimensionValues = { key: z.string(), account: z.string(), provider: z.string(), platform: z.string() };
 
+/** What was counted: whole hours. */
 const answered = { from: z.string(), to: z.string() };
+
+const isCut = z.boolean().describe("There are more groups than are given; the total is of all");
 
 export const usage = z.object({
   ...answered,
-  groupBy: z.array(z.enum(usageDimensions)),
+  groupBy: z.array(z.enum(groupings)),
   rows: z.array(
     z
-      .object({ key: z.string(), account: z.string(), ...ownDimensions })
+      .object({ ...dimensionValues, ...ownDimensions })
       .partial()
       .extend(figures.shape),
   ),
   total: figures,
+  isCut,
 });
 
 export type Usage = z.output<typeof usage>;
@@ -95,9 +94,11 @@ export const ownUsage = z.object({
   ...answered,
   rows: z.array(z.object(ownDimensions).partial().extend(ownFigures.shape)),
   total: ownFigures,
+  isCut,
 });
 
-export const usageRecord = usageRecordSchema;
+/** Fields that a younger version wrote are left out instead of refused. */
+export const usageRecord = z.object(usageRecordSchema.shape);
 
 export const outcomes = usageRecordSchema.shape.outcome.options;
 
@@ -114,6 +115,8 @@ export const rebuildBody = z.strictObject({
   from: timeText(),
   to: timeText().describe("Not part of it; counted by whole hours"),
 });
+
+export const rebuildBegun = z.object({ from: z.string(), to: z.string() });
 
 export const exportFormats = ["csv", "parquet"] as const;
 

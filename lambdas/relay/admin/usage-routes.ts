@@ -4,7 +4,15 @@ import { cursorPageOf, cursorPaging, idText } from "../../shared/route-fields.ts
 import type { Route } from "../../shared/routes.ts";
 import { relaySettingsSchema } from "../settings.ts";
 import { priceBody, shownPrice } from "./price-answers.ts";
-import { exportBody, rebuildBody, recordsFilter, usage, usageQuery, usageRecord } from "./usage-answers.ts";
+import {
+  exportBody,
+  rebuildBegun,
+  rebuildBody,
+  recordsFilter,
+  usage,
+  usageQuery,
+  usageRecord,
+} from "./usage-answers.ts";
 
 const startedWork = z.object({ jobId: z.string() });
 
@@ -53,7 +61,7 @@ export const usageRoutes = [
     summary: "Sums the records of a range anew",
     description: "Refused for a range whose records are not all there any more: its sums would lose what they hold.",
     body: rebuildBody,
-    data: startedWork,
+    data: rebuildBegun,
     status: 202,
     idempotent: true,
     audited: "had usage summed anew",

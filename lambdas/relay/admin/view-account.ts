@@ -1,8 +1,8 @@
 // An account as the API shows it: settings, condition, load, and whether it is given requests now.
 import type { Account, AccountCondition } from "../scheduling/account.ts";
 import { loadOf } from "../scheduling/account-load.ts";
+import { servingState } from "../scheduling/serving-state.ts";
 import type { AccountView as AccountInFleet } from "../scheduling/snapshot.ts";
-import { standingOf } from "../scheduling/standing.ts";
 import type { AccountView } from "./account-answers.ts";
 
 export function accountViewOf(inFleet: AccountInFleet, now: number): AccountView {
@@ -17,7 +17,7 @@ export function accountViewOf(inFleet: AccountInFleet, now: number): AccountView
     hasCredential: account.credentialVersion > 0,
     createdAt,
     changedAt,
-    serving: servingOf(inFleet, now),
+    serving: servingState(inFleet, now),
     condition: shownCondition(condition),
     familyConditions: Object.fromEntries(
       Object.entries(familyConditions).map(([family, each]) => [family, shownCondition(each)]),
@@ -32,20 +32,6 @@ export function accountViewOf(inFleet: AccountInFleet, now: number): AccountView
     },
     lastTest: account.lastProbe ?? null,
   };
-}
-
-/** The first reason that keeps requests from it; limits of single families are not asked. */
-function servingOf(inFleet: AccountInFleet, now: number): AccountView["serving"] {
-  const { account } = inFleet;
-  const load = loadOf(inFleet, now);
-  const no = (reason: string) => ({ now: false, reason });
-  if (!account.schedulable) return no("switched off");
-  if (account.credentialVersion === 0) return no("it has no credential");
-  if (account.expiresAt !== null && Date.parse(account.expiresAt) <= now) return no("expired");
-  const standing = standingOf(account, undefined, load, now);
-  if (standing.kind === "paused") return no(standing.why);
-  if (load.open >= account.concurrency) return no("all its slots are taken");
-  return { now: true, reason: null };
 }
 
 function settingsOf(account: Account) {

@@ -1,5 +1,5 @@
 // A client key as the API shows it: never its text, never a hash.
-import type { KeyMeta, KeyView as StoredKey } from "../keys.store.ts";
+import type { KeyMeta, KeyView as StoredKey } from "../ledger/kept-key.ts";
 import type { LedgerKey } from "../ledger/ledger.ts";
 import { type LimitState, limitsOf } from "../ledger/limits.ts";
 import type { KeyView, LimitFigure, ListedKey, OwnKeyView } from "./key-answers.ts";

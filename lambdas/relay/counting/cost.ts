@@ -71,7 +71,8 @@ export function worstCostOf(
   settings: Pick<RelaySettings, "sliceTokens" | "typicalBytesPerTokenThousandths">,
 ): WorstCost {
   const unpriced = unpricedIn(demand, price);
-  if (price === undefined || unpriced !== undefined) return atCeiling(demand, unpriced ?? "this model", policy, settings);
+  if (price === undefined || unpriced !== undefined)
+    return atCeiling(demand, unpriced ?? "this model", policy, settings);
   const input = inputOf(demand, price, policy, settings);
   const most = (demand.mostOutputTokens ?? price.mostOutputTokens) * demand.answers;
   const sliceTokens = settings.sliceTokens * demand.answers;

@@ -12,7 +12,7 @@ export const figureNames = [
   "cacheReadTokens",
   "outputTokens",
   "reasoningTokens",
-  "serverToolCalls",
+  "serverToolRequests",
   "chargedNanoUsd",
   "realNanoUsd",
   "overrunNanoUsd",
@@ -48,7 +48,10 @@ export interface Row extends RowKey {
 const mostRowsPerLane = 2000;
 const otherModel = "(other)";
 
-export const noFigures: Figures = Object.fromEntries(figureNames.map((name) => [name, 0])) as Record<FigureName, number>;
+export const noFigures: Figures = Object.fromEntries(figureNames.map((name) => [name, 0])) as Record<
+  FigureName,
+  number
+>;
 
 export function figuresOf({ usage, ...record }: UsageRecord): Figures {
   const first = record.firstByteMilliseconds;
@@ -62,7 +65,7 @@ export function figuresOf({ usage, ...record }: UsageRecord): Figures {
     cacheReadTokens: usage.cacheReadTokens,
     outputTokens: usage.outputTokens,
     reasoningTokens: usage.reasoningTokens,
-    serverToolCalls: Object.values(usage.serverTools).reduce((sum, calls) => sum + calls, 0),
+    serverToolRequests: Object.values(usage.serverTools).reduce((sum, calls) => sum + calls, 0),
     chargedNanoUsd: record.chargedNanoUsd,
     realNanoUsd: record.realNanoUsd,
     overrunNanoUsd: record.overrunNanoUsd,

@@ -39,7 +39,9 @@ export function priceVersionOf(price: Price): string {
   const known = versions.get(price);
   if (known !== undefined) return known;
   const { rates, longContext, serverTools, tiers } = price;
-  const digest = createHash("sha256").update(JSON.stringify([rates, longContext, serverTools, tiers])).digest("hex");
+  const digest = createHash("sha256")
+    .update(JSON.stringify([rates, longContext, serverTools, tiers]))
+    .digest("hex");
   const version = `${price.platform}/${price.model}@${price.effectiveFrom.slice(0, 10)}#${digest.slice(0, 8)}`;
   versions.set(price, version);
   return version;

@@ -3,7 +3,7 @@ import { type RollUpPorts, rollUp } from "./roll-up.ts";
 import { levels, type Unit } from "./units.ts";
 
 export interface RollUpAllPorts extends RollUpPorts {
-  /** The marked units that nobody holds, at most so many, the lowest level first, the oldest first. */
+  /** The marked units that nobody holds, at most so many, the lowest level first. */
   marked(most: number): Promise<readonly Unit[]>;
   hasTime(): boolean;
 }
@@ -13,31 +13,39 @@ export interface RollUpReport {
   readonly rows: number;
   /** Lanes that were told of after their records were gone. */
   readonly expired: number;
+  /** Why units could not be counted: they stay marked, and the others are not kept waiting. */
+  readonly failures: readonly unknown[];
 }
 
 /** Of one look at the marks; there are as many looks as time and marks allow. */
 const unitsPerLook = 500;
-const lanesAtOnce = 4;
+const unitsAtOnce = 4;
+/** With more of them it is not the unit that is at fault. */
+const mostFailures = 20;
 
 export async function rollUpAll(ports: RollUpAllPorts): Promise<RollUpReport> {
-  const report = { units: 0, rows: 0, expired: 0 };
-  while (ports.hasTime()) {
+  const sums = { units: 0, rows: 0, expired: 0 };
+  const failures: unknown[] = [];
+  while (ports.hasTime() && failures.length < mostFailures) {
     const marked = await ports.marked(unitsPerLook);
     // One level at a time: what is above would only have to be counted again.
     const lowest = levels.find((level) => marked.some((unit) => unit.level === level));
     const units = marked.filter(({ level }) => level === lowest);
     let done = 0;
-    for (let from = 0; from < units.length && ports.hasTime(); from += lanesAtOnce) {
-      const outcomes = await Promise.all(units.slice(from, from + lanesAtOnce).map((unit) => rollUp(unit, ports)));
+    for (let from = 0; from < units.length && ports.hasTime(); from += unitsAtOnce) {
+      const some = units.slice(from, from + unitsAtOnce);
+      const outcomes = await Promise.allSettled(some.map((unit) => rollUp(unit, ports)));
       for (const outcome of outcomes) {
-        if (outcome.kind !== "left") done += 1;
-        if (outcome.kind === "counted") report.rows += outcome.changed;
-        if (outcome.kind === "expired") report.expired += 1;
+        if (outcome.status === "rejected") failures.push(outcome.reason);
+        else if (outcome.value.kind !== "left") done += 1;
+        if (outcome.status !== "fulfilled") continue;
+        if (outcome.value.kind === "counted") sums.rows += outcome.value.changed;
+        if (outcome.value.kind === "expired") sums.expired += 1;
       }
     }
-    report.units += done;
-    // The others hold what is left; they, or the next call, go on with it.
-    if (done === 0) return report;
+    sums.units += done;
+    // Others hold what is left; they, or the next call, go on with it.
+    if (done === 0) break;
   }
-  return report;
+  return { ...sums, failures };
 }

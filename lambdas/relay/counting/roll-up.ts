@@ -152,5 +152,7 @@ async function writeAll(rows: readonly StoredRow[], write: (row: StoredRow) => P
 }
 
 function chunked<Member>(all: readonly Member[], most: number): Member[][] {
-  return Array.from({ length: Math.ceil(all.length / most) }, (_, index) => all.slice(index * most, (index + 1) * most));
+  return Array.from({ length: Math.ceil(all.length / most) }, (_, index) =>
+    all.slice(index * most, (index + 1) * most),
+  );
 }

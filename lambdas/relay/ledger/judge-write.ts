@@ -1,7 +1,8 @@
 // Why the ledger did not take a reservation or an extension: read from the item as it was when its condition failed.
 import { Refusal, type WindowKind } from "../refusal.ts";
+import type { StoredItem } from "./attributes.ts";
 import { dollars } from "./dollars.ts";
-import { leaseIn, ledgerKeyOf, leasesOf, type StoredItem, type StoredLease } from "./key-item.ts";
+import { leaseIn, leasesOf, ledgerKeyOf, type StoredLease } from "./key-item.ts";
 import type { Lease, LedgerKey } from "./ledger.ts";
 import { countedWindows, limitOf } from "./limits.ts";
 import { currentWindows, minuteEnd, minuteOf, readWindow, requestsWindow, tokensWindow } from "./windows.ts";
@@ -39,7 +40,13 @@ export function judgeReservation(item: StoredItem | undefined, wanted: Wanted): 
   if (off !== undefined) return refused(off);
   if (key.version !== wanted.key.version) return { kind: "renewed", key };
   const expired = expiredLeases(item, now);
-  const refusal = spendingReached(key, countedWindows(key, wanted.family, now), wanted.nanoUsd, key.policy.prepaid, now);
+  const refusal = spendingReached(
+    key,
+    countedWindows(key, wanted.family, now),
+    wanted.nanoUsd,
+    key.policy.prepaid,
+    now,
+  );
   if (refusal !== undefined) return refused(refusal, expired);
   const rate = rateReached(key, wanted.tokens, now);
   if (rate !== undefined) return refused(rate);
@@ -68,7 +75,8 @@ export function aboveWholeLimit(
   now: number,
 ): Refusal | undefined {
   const { tokensPerMinute } = key.policy;
-  if (tokensPerMinute !== null && worst.tokens > tokensPerMinute) return tokensReached(tokensPerMinute, worst.tokens, undefined);
+  if (tokensPerMinute !== null && worst.tokens > tokensPerMinute)
+    return tokensReached(tokensPerMinute, worst.tokens, undefined);
   return spendingReached({ ...key, used: {}, balanceNanoUsd: worst.nanoUsd }, windows, worst.nanoUsd, false, now);
 }
 

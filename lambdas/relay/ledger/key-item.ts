@@ -4,26 +4,9 @@
 //   v   version of everything       chg the change that made it       policy  JSON
 //   exp expiry, ms                  fu  days from the first use       h    secrets: {hash: end in ms, or 0}
 //   bal balance, nano-USD           u   used by window name           L    leases by request id     q  waiting: {id: until}
+import { type Attribute, number, numberOf, type StoredAttribute, type StoredItem, text, yes } from "./attributes.ts";
 import { type KeyPolicy, keyPolicySchema } from "./key-policy.ts";
 import type { Lease, LedgerKey, ReservedCall } from "./ledger.ts";
-
-/** A value of an attribute, as the SDK's client takes and gives it. */
-export type Attribute =
-  | { readonly S: string }
-  | { readonly N: string }
-  | { readonly BOOL: boolean }
-  | { readonly NULL: true }
-  | { readonly M: Record<string, Attribute> };
-
-/** The same, as it is read. */
-export interface StoredAttribute {
-  readonly S?: string;
-  readonly N?: string;
-  readonly BOOL?: boolean;
-  readonly M?: Readonly<Record<string, StoredAttribute>>;
-}
-
-export type StoredItem = Readonly<Record<string, StoredAttribute>>;
 
 /** A lease as the item holds it. */
 export interface StoredLease {
@@ -45,10 +28,6 @@ export const keyPrefix = "key#";
 
 export const itemKeyOf = (keyId: string): { pk: { S: string } } => ({ pk: { S: keyPrefix + keyId } });
 
-export const text = (value: string) => ({ S: value });
-export const number = (value: number) => ({ N: String(value) });
-export const yes = { BOOL: true };
-
 /** Whole names fit; what a client made up is cut, so that a lease stays small. */
 const longestModel = 80;
 const none = "";
@@ -56,10 +35,6 @@ const none = "";
 /** Policies by their text: one key is read again and again. */
 const policies = new Map<string, KeyPolicy>();
 const mostPolicies = 500;
-
-export function numberOf(attribute: StoredAttribute | undefined): number | undefined {
-  return attribute?.N === undefined ? undefined : Number(attribute.N);
-}
 
 /** Throws a ZodError for a policy that is none: the item was not written by Causeway. */
 export function ledgerKeyOf(keyId: string, item: StoredItem): LedgerKey {

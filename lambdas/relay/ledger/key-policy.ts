@@ -23,11 +23,7 @@ const spendLimits = z.strictObject({
 
 export const keyPolicySchema = z.strictObject({
   /** IANA name; days, weeks and months are those of this zone. */
-  timeZone: z
-    .string()
-    .max(60)
-    .refine(isTimeZone, 'Give an IANA time zone, such as "Asia/Shanghai".')
-    .default("UTC"),
+  timeZone: z.string().max(60).refine(isTimeZone, 'Give an IANA time zone, such as "Asia/Shanghai".').default("UTC"),
   platforms: z
     .array(z.enum(platforms))
     .max(10)

@@ -1,6 +1,6 @@
 // What the ledger's rules need of DynamoDB and of the clock. Each call is repeated within bounds by whoever provides it.
 import type { UsageRecord } from "../counting/usage-record.ts";
-import type { StoredItem } from "./key-item.ts";
+import type { StoredItem } from "./attributes.ts";
 import type { HeldLease, Write } from "./write-expressions.ts";
 
 /** `waited-for`: a client waits, so that it gives up earlier. */

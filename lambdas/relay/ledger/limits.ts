@@ -1,7 +1,15 @@
 // Limits: what a key's policy allows, what is used of it, and when it begins anew; for headers, pages and alerts.
 import type { WindowKind } from "../refusal.ts";
 import type { LedgerKey } from "./ledger.ts";
-import { currentWindows, familyWindow, minuteEnd, minuteOf, requestsWindow, tokensWindow, windowKinds } from "./windows.ts";
+import {
+  currentWindows,
+  familyWindow,
+  minuteEnd,
+  minuteOf,
+  requestsWindow,
+  tokensWindow,
+  windowKinds,
+} from "./windows.ts";
 
 export interface LimitState {
   readonly limit: "spend" | "requests-per-minute" | "tokens-per-minute" | "concurrency";
@@ -24,7 +32,11 @@ export function limitsOf(key: LedgerKey, now: number): LimitState[] {
 }
 
 /** The window names that a request of this family is counted in: the four of all models, and those that limit the family. */
-export function countedWindows({ policy }: Pick<LedgerKey, "policy">, family: string | undefined, now: number): string[] {
+export function countedWindows(
+  { policy }: Pick<LedgerKey, "policy">,
+  family: string | undefined,
+  now: number,
+): string[] {
   const { names } = currentWindows(policy.timeZone, now);
   const counted = [names.day, names.week, names.month, names.total];
   const limits = family === undefined ? undefined : familyLimits(policy, family);
@@ -56,7 +68,9 @@ function spendLimitsOf(key: LedgerKey, now: number): LimitState[] {
       if (most === undefined) return [];
       const used = key.used[family === undefined ? names[kind] : familyWindow(names[kind], family)] ?? 0;
       const resetAt = ends[kind] ?? null;
-      return [{ limit: "spend", window: kind, family: family ?? null, unit: "nano-usd", ...figures(most, used), resetAt }];
+      return [
+        { limit: "spend", window: kind, family: family ?? null, unit: "nano-usd", ...figures(most, used), resetAt },
+      ];
     }),
   );
 }

@@ -23,7 +23,14 @@ export async function settle(lease: Lease | undefined, record: UsageRecord, port
   const overrunNanoUsd = Math.max(0, record.chargedNanoUsd - nanoUsd);
   const whole: UsageRecord = { ...record, reservedNanoUsd: nanoUsd, overrunNanoUsd };
   const earlier = await ports.putRecord(whole);
-  await removeLease(keyId, lease, nanoUsd, earlier?.chargedNanoUsd ?? whole.chargedNanoUsd, tokensOf(record.usage), ports);
+  await removeLease(
+    keyId,
+    lease,
+    nanoUsd,
+    earlier?.chargedNanoUsd ?? whole.chargedNanoUsd,
+    tokensOf(record.usage),
+    ports,
+  );
   if (earlier?.outcome === "lease-expired" && whole.outcome !== "lease-expired") {
     await ports.correct(keyId, lease, earlier.chargedNanoUsd, whole);
   }
@@ -56,7 +63,8 @@ async function removeLease(
   for (let turn = 0, holds = held; turn < mostTurns; turn += 1) {
     const write = settleWrite(lease, holds, charged, tokens, ports.now());
     const written = await ports.update(keyId, write, "afterwards", "nothing");
-    const present = written.isWritten || written.item === undefined ? undefined : leaseIn(written.item, lease.requestId);
+    const present =
+      written.isWritten || written.item === undefined ? undefined : leaseIn(written.item, lease.requestId);
     // Written, or gone: taken away by an attempt whose answer was lost, or by a sweeper.
     if (present === undefined) return;
     holds = present.nanoUsd;

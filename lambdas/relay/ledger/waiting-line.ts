@@ -1,5 +1,5 @@
 // The line of a key: instead of a refusal at the limit of concurrency, so many requests wait so long. Unused, it costs no write.
-import { number, numberOf, type StoredItem } from "./key-item.ts";
+import { number, numberOf, type StoredItem } from "./attributes.ts";
 import type { Write } from "./write-expressions.ts";
 
 /** Between two looks: long enough for a hundred waiting requests not to be the load, short enough not to be felt. */

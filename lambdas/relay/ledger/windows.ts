@@ -88,7 +88,9 @@ export function familyWindow(name: string, family: string): string {
 }
 
 /** What a name of a spending window says; undefined for windows of a minute and for what is none. */
-export function readWindow(name: string): { readonly kind: WindowKind; readonly family: string | undefined } | undefined {
+export function readWindow(
+  name: string,
+): { readonly kind: WindowKind; readonly family: string | undefined } | undefined {
   const match = /^(?:(d\d{8})|(w\d{6})|(m\d{6})|(total))(?::([a-z0-9.-]+))?$/.exec(name);
   if (match === null) return undefined;
   const kind = match[1] ? "day" : match[2] ? "week" : match[3] ? "month" : "total";

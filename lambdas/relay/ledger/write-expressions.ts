@@ -1,6 +1,6 @@
 // The ledger's writes as DynamoDB's expressions. Each is idempotent: repeated after a lost answer, its condition fails.
-import type { UsageRecord } from "../counting/usage-record.ts";
-import { type Attribute, leaseAttribute, number, type StoredLease, text, yes } from "./key-item.ts";
+import { type Attribute, number, yes } from "./attributes.ts";
+import { leaseAttribute, type StoredLease } from "./key-item.ts";
 import type { Lease, LedgerKey, ReservedCall } from "./ledger.ts";
 import { countedWindows, limitOf } from "./limits.ts";
 import { isForgettable, minuteOf, readWindow, requestsWindow, tokensWindow } from "./windows.ts";
@@ -58,7 +58,14 @@ export function reserveWrite(wanted: Wanted): Reservation {
   const { policy } = key;
   const windows = countedWindows(key, wanted.family, now);
   const minute = minuteOf(now);
-  const names: Record<string, string> = { "#on": "on", "#v": "v", "#exp": "exp", "#L": "L", "#u": "u", "#id": requestId };
+  const names: Record<string, string> = {
+    "#on": "on",
+    "#v": "v",
+    "#exp": "exp",
+    "#L": "L",
+    "#u": "u",
+    "#id": requestId,
+  };
   const values: Record<string, Attribute> = {
     ":yes": yes,
     ":v": number(key.version),
@@ -133,8 +140,7 @@ export function extendWrite(lease: Lease, key: LedgerKey, more: More): Write {
     ":tokens": number(more.tokens),
     ":e": number(more.leaseUntil),
   };
-  let update =
-    "SET #L.#id.#c = #L.#id.#c + :cost, #L.#id.#t = #L.#id.#t + :tokens, #L.#id.#n = :next, #L.#id.#e = :e";
+  let update = "SET #L.#id.#c = #L.#id.#c + :cost, #L.#id.#t = #L.#id.#t + :tokens, #L.#id.#n = :next, #L.#id.#e = :e";
   if (lease.minute !== undefined) {
     // Counted, not refused: who is admitted may finish, and the next request of this minute waits for it.
     names["#k"] = tokensWindow(minuteOf(more.now));
@@ -151,7 +157,13 @@ export type HeldLease = Pick<Lease, "requestId" | "windows" | "prepaid" | "token
  * Takes the lease away, and leaves in its windows what was charged instead of what it held. `held`: what the lease holds now;
  * the condition fails if it holds something else, or is gone. `tokens`: what was used, to correct the minute's count.
  */
-export function settleWrite(lease: HeldLease, held: number, charged: number, tokens: number | undefined, now: number): Write {
+export function settleWrite(
+  lease: HeldLease,
+  held: number,
+  charged: number,
+  tokens: number | undefined,
+  now: number,
+): Write {
   const names: Record<string, string> = { "#L": "L", "#u": "u", "#id": lease.requestId, "#c": "c" };
   const values: Record<string, Attribute> = { ":held": number(held), ":more": number(charged - held) };
   let update = `SET ${settled(lease.windows, names)}`;
@@ -189,20 +201,6 @@ export function giveUpWrite({ requestId, expiresAt }: Pick<StoredLease, "request
     { "#L": "L", "#id": requestId, "#e": "e", "#x": "x" },
     { ":e": number(expiresAt), ":yes": yes },
   );
-}
-
-/** A usage record as an item. `expiresAt`: seconds since 1970, when DynamoDB may drop it. */
-export function recordItem(record: UsageRecord, partition: string, expiresAt: number): Record<string, Attribute> {
-  const fields = Object.entries(record).map(([name, value]) => [name, attributeOf(value)] as const);
-  return { ...Object.fromEntries(fields), partition: text(partition), expiresAt: number(expiresAt) };
-}
-
-function attributeOf(value: string | number | boolean | null | object): Attribute {
-  if (typeof value === "string") return text(value);
-  if (typeof value === "number") return number(value);
-  if (typeof value === "boolean") return { BOOL: value };
-  if (value === null) return { NULL: true };
-  return { M: Object.fromEntries(Object.entries(value).map(([name, member]) => [name, attributeOf(member)])) };
 }
 
 interface Spending {

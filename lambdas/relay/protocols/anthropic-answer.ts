@@ -52,7 +52,7 @@ export class AnthropicStream extends EventAnswer<State> {
   }
 
   #takeSaid(said: JsonObject, event: Buffer): Buffer {
-    switch (said["type"]) {
+    switch (said.type) {
       case "message_start":
         this.#start(said);
         break;
@@ -80,24 +80,24 @@ export class AnthropicStream extends EventAnswer<State> {
   }
 
   #start(said: JsonObject): void {
-    const message = objectOf(said["message"]) ?? {};
-    this.servedModel = textOf(message["model"]);
-    this.#usage = objectOf(message["usage"]) ?? {};
+    const message = objectOf(said.message) ?? {};
+    this.servedModel = textOf(message.model);
+    this.#usage = objectOf(message.usage) ?? {};
     // The output that stands here is a placeholder: it is billed by the last message_delta alone.
     this.inputUsage = { ...readAnthropicUsage(this.#usage), outputTokens: 0, reasoningTokens: 0 };
-    this.made(objectOf(message["container"])?.["id"]);
+    this.made(objectOf(message.container)?.id);
     this.state = { ...this.state, isStarted: true };
   }
 
   #delta(said: JsonObject): void {
-    const usage = objectOf(said["usage"]);
-    const delta = objectOf(said["delta"]);
+    const usage = objectOf(said.usage);
+    const delta = objectOf(said.delta);
     if (usage !== undefined) {
       this.#usage = mergeAnthropicUsage(this.#usage, usage);
-      this.usage = readAnthropicUsage(this.#usage);
+      this.reported = readAnthropicUsage(this.#usage);
     }
-    this.made(objectOf(delta?.["container"])?.["id"]);
-    if (textOf(delta?.["stop_reason"]) !== undefined) this.state = { ...this.state, isStopped: true };
+    this.made(objectOf(delta?.container)?.id);
+    if (textOf(delta?.stop_reason) !== undefined) this.state = { ...this.state, isStopped: true };
   }
 
   protected closing(): string {
@@ -145,8 +145,8 @@ function indexOf(said: JsonObject): number {
 }
 
 function errorOf(said: JsonObject) {
-  const error = objectOf(said["error"]) ?? {};
-  return { type: textOf(error["type"]) ?? "error", message: textOf(error["message"]) ?? "" };
+  const error = objectOf(said.error) ?? {};
+  return { type: textOf(error.type) ?? "error", message: textOf(error.message) ?? "" };
 }
 
 function startOf(model: string): JsonObject {
@@ -156,11 +156,11 @@ function startOf(model: string): JsonObject {
 }
 
 export function readMessage(message: JsonObject): JsonFacts {
-  const usage = objectOf(message["usage"]);
-  const container = textOf(objectOf(message["container"])?.["id"]);
+  const usage = objectOf(message.usage);
+  const container = textOf(objectOf(message.container)?.id);
   return {
     usage: usage === undefined ? undefined : readAnthropicUsage(usage),
-    servedModel: textOf(message["model"]),
+    servedModel: textOf(message.model),
     madeIds: container === undefined ? [] : [container],
   };
 }

@@ -30,56 +30,56 @@ const thinksWhenAsked = /^claude-(3|opus-4|sonnet-4|haiku-4)/;
  * Output is visible when every billed token is seen in the stream. Thinking comes summarised or not at all and is billed
  * whole; tools that Anthropic runs, fallbacks and compactions bill outputs of their own beside the message.
  */
-export function anthropicDemand({ json, bytes }: RequestBody, model: string): Demand {
-  const tools = objectsOf(json["tools"]);
+export function anthropicDemand({ json, bytes, text }: RequestBody, model: string): Demand {
+  const tools = objectsOf(json.tools);
   const asked = contentOf(json);
   const run = tools.flatMap((tool) => serverToolOf(tool) ?? []);
-  const hasMcp = listOf(json["mcp_servers"]).length > 0;
+  const hasMcp = listOf(json.mcp_servers).length > 0;
   const isAlone = run.length === 0 && !hasMcp && !hasOwnIterations(json);
-  const thinking = objectOf(json["thinking"])?.["type"];
+  const thinking = objectOf(json.thinking)?.type;
   const isThinkingOff = thinking === "disabled" || (thinking === undefined && thinksWhenAsked.test(model));
   return {
     inputBytes: bytes.length + addedTokens(tools) + asked.images * mostImageTokens,
-    hasInputElsewhere: asked.isElsewhere || run.length > 0 || hasMcp || json["container"] != null,
-    mostOutputTokens: positiveOf(json["max_tokens"]),
+    hasInputElsewhere: asked.isElsewhere || run.length > 0 || hasMcp || json.container != null,
+    mostOutputTokens: positiveOf(json.max_tokens),
     answers: 1,
-    hasVisibleOutput: json["stream"] === true && isThinkingOff && isAlone,
+    hasVisibleOutput: json.stream === true && isThinkingOff && isAlone,
     serverTools: Object.fromEntries(run.flatMap(({ name, most }) => (name === undefined ? [] : [[name, most]]))),
-    ...cacheWritesOf(bytes),
+    ...cacheWritesOf(text),
     ...tierOf(json),
   };
 }
 
 /** Throws `Refusal` for what would be served by a model that the key's policy and the price table do not see. */
 export function refuseHiddenModels(json: JsonObject): void {
-  if (listOf(json["fallbacks"]).length > 0) {
+  if (listOf(json.fallbacks).length > 0) {
     throw new Refusal("NotSupported", 'fallbacks: this relay does not serve a list of other models; "default" passes.');
   }
-  if (objectsOf(json["tools"]).some(({ type }) => String(type).startsWith("advisor_"))) {
+  if (objectsOf(json.tools).some(({ type }) => String(type).startsWith("advisor_"))) {
     throw new Refusal("NotSupported", "tools: this relay does not serve the advisor tool: it calls another model.");
   }
 }
 
 /** Claude Code names its session in a header and in `metadata.user_id`; a hash counts only where a cache is asked for. */
-export function anthropicSessions({ json, bytes }: RequestBody, { headers }: ClientRequest): string[] {
+export function anthropicSessions({ json, text }: RequestBody, { headers }: ClientRequest): string[] {
   const named = [
     textOf(headers["x-claude-code-session-id"]),
     textOf(headers["x-session-id"]),
-    sessionOfUser(objectOf(json["metadata"])?.["user_id"]),
+    sessionOfUser(objectOf(json.metadata)?.user_id),
   ].flatMap((session) => session ?? []);
   if (named.length > 0) return [...new Set(named)];
-  if (!bytes.includes('"cache_control"')) return [];
-  return [contentHash([json["model"], json["system"], listOf(json["messages"])[0]])];
+  if (!text.includes('"cache_control"')) return [];
+  return [contentHash([json.model, json.system, listOf(json.messages)[0]])];
 }
 
 /** Containers and files live in the account that made them. */
 export function anthropicBoundIds(json: JsonObject): string[] {
-  const container = json["container"];
-  const skills = objectsOf(objectOf(container)?.["skills"]).filter(({ type }) => type === "custom");
+  const container = json.container;
+  const skills = objectsOf(objectOf(container)?.skills).filter(({ type }) => type === "custom");
   return boundIdsOf([
     container,
-    objectOf(container)?.["id"],
-    ...skills.map((skill) => skill["skill_id"]),
+    objectOf(container)?.id,
+    ...skills.map((skill) => skill.skill_id),
     ...contentOf(json).files,
   ]);
 }
@@ -87,15 +87,15 @@ export function anthropicBoundIds(json: JsonObject): string[] {
 /** Old form `user_…_account_…_session_<uuid>`; since Claude Code 2.1.78 JSON with `session_id`. Other texts name a user. */
 function sessionOfUser(userId: unknown): string | undefined {
   if (typeof userId !== "string") return undefined;
-  if (userId.startsWith("{")) return textOf(objectOf(parseJson(userId))?.["session_id"]);
+  if (userId.startsWith("{")) return textOf(objectOf(parseJson(userId))?.session_id);
   const [, session] = /_session_([\w-]{8,80})$/.exec(userId) ?? [];
   return session;
 }
 
 function serverToolOf(tool: JsonObject): { readonly name: string | undefined; readonly most: number } | undefined {
-  const type = String(tool["type"] ?? "custom");
+  const type = String(tool.type ?? "custom");
   const known = serverTools.find(([form]) => form.test(type));
-  return known && { name: known[1], most: positiveOf(tool["max_uses"]) ?? mostCallsUnstated };
+  return known && { name: known[1], most: positiveOf(tool.max_uses) ?? mostCallsUnstated };
 }
 
 function addedTokens(tools: readonly JsonObject[]): number {
@@ -105,21 +105,21 @@ function addedTokens(tools: readonly JsonObject[]): number {
 }
 
 function hasOwnIterations(json: JsonObject): boolean {
-  const edits = objectsOf(objectOf(json["context_management"])?.["edits"]);
+  const edits = objectsOf(objectOf(json.context_management)?.edits);
   const compacts = edits.some(({ type }) => String(type).startsWith("compact"));
-  return compacts || json["compaction"] != null || json["fallbacks"] != null || json["container"] != null;
+  return compacts || json.compaction != null || json.fallbacks != null || json.container != null;
 }
 
-/** By the bytes: a marker may stand at any block. A text that only talks of it makes the reservation larger, no more. */
-function cacheWritesOf(bytes: Buffer): { cacheWrites?: "5m" | "1h" } {
-  if (!bytes.includes('"cache_control"')) return {};
-  return { cacheWrites: bytes.includes('"1h"') ? "1h" : "5m" };
+/** By the text: a marker may stand at any block. A text that only talks of it makes the reservation larger, no more. */
+function cacheWritesOf(text: string): { cacheWrites?: "5m" | "1h" } {
+  if (!text.includes('"cache_control"')) return {};
+  return { cacheWrites: text.includes('"1h"') ? "1h" : "5m" };
 }
 
 /** What is dearer than the list: fast mode, and inference that is kept in one region. Without a price it is refused. */
 function tierOf(json: JsonObject): { tier?: string } {
-  const speed = textOf(json["speed"]);
-  const region = textOf(json["inference_geo"]);
+  const speed = textOf(json.speed);
+  const region = textOf(json.inference_geo);
   const parts = [
     ...(speed === undefined || speed === "standard" ? [] : [speed]),
     ...(region === undefined || region === "global" ? [] : [`geo-${region}`]),
@@ -137,8 +137,8 @@ interface Content {
 /** Looks at content blocks alone, not into the input of tools, which may hold anything. */
 function contentOf(json: JsonObject): Content {
   const content: Content = { images: 0, isElsewhere: false, files: [] };
-  for (const message of objectsOf(json["messages"])) readBlocks(message["content"], content, 0);
-  readBlocks(json["system"], content, 0);
+  for (const message of objectsOf(json.messages)) readBlocks(message.content, content, 0);
+  readBlocks(json.system, content, 0);
   return content;
 }
 
@@ -147,14 +147,14 @@ const mostDepth = 4;
 
 function readBlocks(blocks: unknown, content: Content, depth: number): void {
   for (const block of objectsOf(blocks)) {
-    const source = objectOf(block["source"]);
-    const isFile = block["type"] === "container_upload" || source?.["type"] === "file";
-    if (isFile) content.files.push(source?.["file_id"] ?? block["file_id"]);
-    if (isFile || source?.["type"] === "url") content.isElsewhere = true;
-    if (block["type"] === "image") content.images += 1;
-    if (block["type"] === "document" && source?.["type"] === "base64") content.isElsewhere = true;
-    if (source?.["type"] === "content") readBlocks(source["content"], content, depth + 1);
-    const inner = block["content"];
+    const source = objectOf(block.source);
+    const isFile = block.type === "container_upload" || source?.type === "file";
+    if (isFile) content.files.push(source?.file_id ?? block.file_id);
+    if (isFile || source?.type === "url") content.isElsewhere = true;
+    if (block.type === "image") content.images += 1;
+    if (block.type === "document" && source?.type === "base64") content.isElsewhere = true;
+    if (source?.type === "content") readBlocks(source.content, content, depth + 1);
+    const inner = block.content;
     if (depth >= mostDepth || inner === undefined) continue;
     readBlocks(Array.isArray(inner) ? inner : [inner], content, depth + 1);
   }

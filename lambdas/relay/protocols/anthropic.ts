@@ -50,12 +50,12 @@ export const anthropic: Protocol = {
     const free = { metering: "free", answers: "json", demand: freeDemand, sessions: [], boundIds: [] } as const;
     if (request.method === "GET") return { ...common, ...free, model: found.parts[0] ?? "" };
     const body = readBody(request, decisiveMembers);
-    const model = readModel(body.json["model"]);
+    const model = readModel(body.json.model);
     const boundIds = anthropicBoundIds(body.json);
     const sessions = anthropicSessions(body, request);
     if (found.name === "count-tokens") return { ...common, ...free, model, sessions, boundIds };
     refuseHiddenModels(body.json);
-    const answers = body.json["stream"] === true ? "sse" : "json";
+    const answers = body.json.stream === true ? "sse" : "json";
     return {
       ...common,
       metering: "metered",

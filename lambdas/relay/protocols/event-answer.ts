@@ -22,12 +22,13 @@ export interface StreamedError {
  */
 export abstract class EventAnswer<State> implements AnswerReader {
   outputBytes = 0;
-  usage: TokenUsage | undefined;
   inputUsage: TokenUsage | undefined;
   servedModel: string | undefined;
   isComplete = false;
   streamedError: StreamedError | undefined;
   readonly madeIds: string[] = [];
+  /** What `usage` answers. */
+  protected reported: TokenUsage | undefined;
   protected state: State;
   /** The state as the client knows it. */
   protected sent: State;
@@ -39,6 +40,10 @@ export abstract class EventAnswer<State> implements AnswerReader {
     this.state = state;
     this.sent = state;
     this.#framer = new EventFramer((event) => this.take(event));
+  }
+
+  get usage(): TokenUsage | undefined {
+    return this.reported;
   }
 
   push(bytes: Buffer): Buffer {
@@ -80,13 +85,14 @@ export abstract class EventAnswer<State> implements AnswerReader {
   }
 
   failure(refusal: Refusal): Buffer {
-    return this.#onItsOwn(this.failing(refusal));
+    return this.#onItsOwn(this.failing(refusal, false));
   }
 
   /** Sees one whole event and gives what passes in its place: the same buffer where nothing is changed. */
   protected abstract take(event: Buffer): Buffer;
   protected abstract closing(reason: "budget" | "deadline"): string;
-  protected abstract failing(refusal: Refusal): string;
+  /** `isWithin`: in the place of the event that is being taken; else behind what was passed on. */
+  protected abstract failing(refusal: Refusal, isWithin: boolean): string;
   protected abstract pingBytes(): Buffer;
 
   protected isWhole(data: string): boolean {
@@ -102,7 +108,7 @@ export abstract class EventAnswer<State> implements AnswerReader {
   protected streamed(error: StreamedError, event: Buffer): Buffer {
     this.streamedError = error;
     const refusal = hiddenError(error);
-    return refusal === undefined ? event : Buffer.from(this.failing(refusal));
+    return refusal === undefined ? event : Buffer.from(this.failing(refusal, true));
   }
 
   protected made(id: unknown): void {

@@ -14,8 +14,13 @@ import type { Call } from "./protocol.ts";
 const pingComment = Buffer.from(": ping\n\n");
 const nothing = Buffer.alloc(0);
 
-const visibleText = '"delta":{"content":"';
+/** What stands before and behind the text of most chunks: an answer's, and a tool call's arguments. */
+const visibleTexts = [
+  ['"delta":{"content":"', '"}'],
+  ['"function":{"arguments":"', '"}}]}'],
+] as const;
 const notFinished = '"finish_reason":null';
+const usageName = '"usage":';
 
 /** For the usage of a stream that the relay ends, where the client asked for usage: the upstream's own never came. */
 const bytesPerToken = 4;
@@ -39,11 +44,12 @@ export class ChatStream extends EventAnswer<State> {
   readonly #isInjected: boolean;
   readonly #wantsUsage: boolean;
 
-  constructor(call: Call, wantsUsage: boolean) {
+  constructor(call: Call) {
     super(before);
     this.#call = call;
     this.#isInjected = call.injected === "include_usage";
-    this.#wantsUsage = wantsUsage;
+    // Where the relay did not ask for it, the client did.
+    this.#wantsUsage = !this.#isInjected;
   }
 
   protected take(event: Buffer): Buffer {
@@ -64,7 +70,7 @@ export class ChatStream extends EventAnswer<State> {
       this.outputBytes += event.length;
       return event;
     }
-    const error = objectOf(chunk["error"]);
+    const error = objectOf(chunk.error);
     if (error !== undefined) return this.streamed(errorOf(error), event);
     return this.#takeChunk(chunk, event);
   }
@@ -74,13 +80,13 @@ export class ChatStream extends EventAnswer<State> {
   }
 
   #takeChunk(chunk: JsonObject, event: Buffer): Buffer {
-    const choices = objectsOf(chunk["choices"]);
-    const usage = objectOf(chunk["usage"]);
-    this.servedModel ??= textOf(chunk["model"]);
-    if (usage !== undefined) this.usage = withSearch(readChatUsage(usage), this.#call);
+    const choices = objectsOf(chunk.choices);
+    const usage = objectOf(chunk.usage);
+    this.servedModel ??= textOf(chunk.model);
+    if (usage !== undefined) this.reported = withSearch(readChatUsage(usage), this.#call);
     this.#follow(chunk, choices);
     if (choices.length > 0) {
-      const isFirst = choices.some(({ delta }) => objectOf(delta)?.["role"] !== undefined);
+      const isFirst = choices.some(({ delta }) => objectOf(delta)?.role !== undefined);
       // The whole delta, as it is written; names of members and numbers count too.
       for (const { delta } of choices) this.outputBytes += Buffer.byteLength(JSON.stringify(delta ?? {})) - 2;
       if (isFirst) this.outputBytes += hiddenTokensPerChoice;
@@ -90,7 +96,7 @@ export class ChatStream extends EventAnswer<State> {
       return event;
     }
     // The chunk that was asked for in the client's name: without choices, and without what else Azure puts there.
-    const isAskedFor = usage !== undefined && choices.length === 0 && chunk["prompt_filter_results"] === undefined;
+    const isAskedFor = usage !== undefined && choices.length === 0 && chunk.prompt_filter_results === undefined;
     return isAskedFor ? nothing : withoutNullUsage(event);
   }
 
@@ -99,8 +105,8 @@ export class ChatStream extends EventAnswer<State> {
     const head = this.state.head ?? { id, created, model, system_fingerprint, service_tier };
     const open = new Set(this.state.open);
     for (const choice of choices) {
-      const index = typeof choice["index"] === "number" ? choice["index"] : 0;
-      if (textOf(choice["finish_reason"]) === undefined) open.add(index);
+      const index = typeof choice.index === "number" ? choice.index : 0;
+      if (textOf(choice.finish_reason) === undefined) open.add(index);
       else open.delete(index);
     }
     this.state = { ...this.state, head, open: [...open] };
@@ -141,18 +147,23 @@ export class ChatStream extends EventAnswer<State> {
 /** Bytes of the text of a chunk that holds one piece of one choice's text and nothing else; -1 for any other. */
 function plainDeltaLength(event: Buffer): number {
   const text = event.toString("latin1");
-  const at = text.indexOf(visibleText);
-  if (at < 0) return -1;
-  const start = at + visibleText.length;
-  const length = jsonTextLength(text, start);
-  if (!text.startsWith('"}', start + length) || text.indexOf(notFinished, start + length) < 0) return -1;
-  // A second choice, or usage that is more than null, is looked at closely.
-  if (text.includes('"delta":', start)) return -1;
-  return text.includes('"usage":{', start) || text.includes('"usage": {', start) || text.includes('"usage":', 0) && at > text.indexOf('"usage":{') && text.includes('"usage":{') ? -1 : length;
+  for (const [marker, end] of visibleTexts) {
+    const at = text.indexOf(marker);
+    if (at < 0) continue;
+    const start = at + marker.length;
+    const length = jsonTextLength(text, start);
+    const behind = start + length;
+    if (!text.startsWith(end, behind) || text.indexOf(notFinished, behind) < 0) return -1;
+    // A second choice, or usage that is more than null, is looked at closely.
+    const usage = text.lastIndexOf(usageName);
+    if (usage >= 0 && !text.startsWith("null", usage + usageName.length)) return -1;
+    return text.includes('"delta":', behind) ? -1 : length;
+  }
+  return -1;
 }
 
 function errorOf(error: JsonObject) {
-  return { type: textOf(error["code"]) ?? textOf(error["type"]) ?? "error", message: textOf(error["message"]) ?? "" };
+  return { type: textOf(error.code) ?? textOf(error.type) ?? "error", message: textOf(error.message) ?? "" };
 }
 
 /** Search models bill a search with each answer, and report none. */
@@ -162,10 +173,10 @@ function withSearch(usage: TokenUsage, { demand }: Call): TokenUsage {
 
 export function readCompletion(call: Call): (completion: JsonObject) => JsonFacts {
   return (completion) => {
-    const usage = objectOf(completion["usage"]);
+    const usage = objectOf(completion.usage);
     return {
       usage: usage === undefined ? undefined : withSearch(readChatUsage(usage), call),
-      servedModel: textOf(completion["model"]),
+      servedModel: textOf(completion.model),
       madeIds: [],
     };
   };

@@ -34,7 +34,10 @@ export interface OpenaiError {
   readonly code: string;
 }
 
-export function openaiError(refusal: Refusal, now: number): { status: number; terms: RefusalTerms; error: OpenaiError } {
+export function openaiError(
+  refusal: Refusal,
+  now: number,
+): { status: number; terms: RefusalTerms; error: OpenaiError } {
   const terms = termsOf(refusal, now);
   const [status, type, code = terms.code] = forms[terms.kind];
   const unit = refusal.name === "TokensPerMinute" ? "tokens" : type;

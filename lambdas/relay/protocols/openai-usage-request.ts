@@ -11,7 +11,7 @@ const option = '"include_usage":true';
  * the upstream will refuse. Every other byte stays: numbers, order, unknown fields, white space.
  */
 export function askForUsage({ bytes, json }: RequestBody): Buffer | undefined {
-  const options = json["stream_options"];
+  const options = json.stream_options;
   if (options === undefined) return insert(bytes, insideOf(bytes), `${wholeOption},`);
   const member = membersOf(bytes).findLast(({ name }) => name === "stream_options");
   if (member === undefined) return undefined;
@@ -23,7 +23,7 @@ export function askForUsage({ bytes, json }: RequestBody): Buffer | undefined {
   if (include === undefined) {
     return insert(bytes, insideOf(bytes, member.valueStart), inner.length === 0 ? option : `${option},`);
   }
-  const value = said["include_usage"];
+  const value = said.include_usage;
   return value === false || value === null ? replace(bytes, include, "true") : undefined;
 }
 

@@ -108,8 +108,6 @@ export interface AnswerReader {
   readonly streamedError: { readonly type: string; readonly message: string } | undefined;
   /** Ids of things that the answer made in the account (response ids …), at most a few. */
   readonly madeIds: readonly string[];
-  /** What `push` and `flush` gave has gone to the client: `ending` and `failure` go on from there, not from what was held back. */
-  passed(): void;
   /**
    * Sent while the upstream is silent, so that nobody on the way gives the stream up; empty where nothing may be sent now.
    * Not a constant: clients of Gemini bear neither comments nor blank lines, see gemini-answer.ts.

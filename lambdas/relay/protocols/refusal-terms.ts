@@ -70,7 +70,8 @@ const concurrencySeconds = 2;
 export function termsOf(refusal: Refusal, now: number): RefusalTerms {
   const { name } = refusal;
   const kind = kinds[name];
-  const seconds = secondsUntil(refusal.facts.resetAt, now) ?? (name === "ConcurrencyReached" ? concurrencySeconds : undefined);
+  const seconds =
+    secondsUntil(refusal.facts.resetAt, now) ?? (name === "ConcurrencyReached" ? concurrencySeconds : undefined);
   return {
     kind,
     code: name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase(),
@@ -96,7 +97,8 @@ function messageOf({ name, message, facts }: Refusal): string {
   const said: string[] = [];
   const amount = limit === undefined ? undefined : amountOf(name, limit);
   if (amount !== undefined && !message.includes(amount)) {
-    const span = window === undefined ? "" : ` per ${window.kind}${window.family === undefined ? "" : ` on ${window.family}`}`;
+    const span =
+      window === undefined ? "" : ` per ${window.kind}${window.family === undefined ? "" : ` on ${window.family}`}`;
     said.push(`limit ${amount}${span}`);
   }
   const reset = resetAt === undefined ? undefined : new Date(resetAt).toISOString();

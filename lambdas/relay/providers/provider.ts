@@ -64,6 +64,8 @@ export interface Provider {
   /** `credential` as decrypted and parsed with the schema above. The model is mapped here. */
   prepare(call: Call, account: Account, credential: unknown): UpstreamRequest;
   judge(answer: UpstreamAnswer, asked: Asked, now: number): Verdict;
+  /** Of an error that came inside a stream, after status 200. */
+  judgeStreamed(error: { readonly type: string; readonly message: string }, asked: Asked, now: number): Verdict;
   /** Of headers of a success: a limit that the next request would meet, so that the scheduler knows before a refusal. */
   foresee(headers: Readonly<Record<string, string>>, asked: Asked, now: number): AccountChange | undefined;
   /** Headers of the answer that may go to the client: none that tells of the account. */

@@ -44,7 +44,7 @@ export function accountAttributes({ condition, familyConditions, lastProbe, told
   return { account, condition, familyConditions, lastProbe, told };
 }
 
-export interface SnapshotRead {
+interface SnapshotRead {
   readonly snapshot: Snapshot;
   /** Items that are not what they must be; they are left out, the others serve. */
   readonly problems: readonly string[];

@@ -1,5 +1,5 @@
 // Account load: what an account is doing, from the snapshot's shards and what this environment did since.
-import type { AccountView } from "./snapshot.ts";
+import type { AccountView, SlotShard } from "./snapshot.ts";
 
 export interface AccountLoad {
   /** Requests that hold a slot. */
@@ -21,7 +21,7 @@ export interface AccountLoad {
 export const figureMinutes = 5;
 
 /** Fewer answers than this do not make a rate: one error of three is no reason to leave an account. */
-export const fewestAnswersOfRate = 25;
+const fewestAnswersOfRate = 25;
 
 const minuteMilliseconds = 60_000;
 const dayMilliseconds = 24 * 60 * minuteMilliseconds;
@@ -41,14 +41,35 @@ export function nextDayAt(now: number): number {
 }
 
 export function loadOf({ account, shards, own }: AccountView, now: number): AccountLoad {
-  const oldest = minuteOf(now) - figureMinutes + 1;
+  const { minute: _, taken, lastAssignedAt, ...shown } = sumsOf(shards, now);
+  return {
+    ...shown,
+    open: Math.max(0, taken + own.open),
+    concurrency: account.concurrency,
+    lastAssignedAt: Math.max(lastAssignedAt, own.lastAssignedAt),
+  };
+}
+
+interface Sums extends Omit<AccountLoad, "open" | "concurrency"> {
+  readonly minute: number;
+  readonly taken: number;
+}
+
+/** Of a snapshot's shards, which do not change: added up once for all requests of a minute that choose from it. */
+const kept = new WeakMap<readonly SlotShard[], Sums>();
+
+function sumsOf(shards: readonly SlotShard[], now: number): Sums {
+  const known = kept.get(shards);
+  const minute = minuteOf(now);
+  if (known?.minute === minute) return known;
+  const oldest = minute - figureMinutes + 1;
   const today = dayOf(now);
   let taken = 0;
   let answers = 0;
   let errors = 0;
   let firstByteMilliseconds = 0;
   let spentTodayNanoUsd = 0;
-  let { lastAssignedAt } = own;
+  let lastAssignedAt = 0;
   for (const shard of shards) {
     taken += shard.taken;
     lastAssignedAt = Math.max(lastAssignedAt, shard.lastAssignedAt);
@@ -61,14 +82,16 @@ export function loadOf({ account, shards, own }: AccountView, now: number): Acco
     }
   }
   const good = answers - errors;
-  return {
-    open: Math.max(0, taken + own.open),
-    concurrency: account.concurrency,
+  const sums: Sums = {
+    minute,
+    taken,
+    lastAssignedAt,
     answers,
     errors,
     errorRate: errors / Math.max(answers, fewestAnswersOfRate),
     meanFirstByteMilliseconds: good > 0 ? firstByteMilliseconds / good : undefined,
     spentTodayNanoUsd,
-    lastAssignedAt,
   };
+  kept.set(shards, sums);
+  return sums;
 }

@@ -61,7 +61,7 @@ export function chooseAccount(asked: Asked): Choice {
   const candidates = candidatesOf(asked);
   const usable = candidates.filter(hasTier);
   if (usable.length === 0) return { kind: "none", refusal: whyNone(asked, candidates) };
-  const best = Math.min(...usable.map(({ tier }) => tier));
+  const best = usable.reduce((least, { tier }) => Math.min(least, tier), 5);
   const session = usable.find(({ view }) => view.account.accountId === asked.session);
   const mayStay = session !== undefined && staysWith(session, best as Tier);
   const others = mayStay ? usable.filter((candidate) => candidate !== session) : usable;

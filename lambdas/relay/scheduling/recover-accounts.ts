@@ -7,10 +7,7 @@ import type { AccountView, Snapshot } from "./snapshot.ts";
 
 /** What is told of an account; shapes as in lambdas/shared/events.ts. */
 type Named<Name extends EventName> = { readonly name: Name; readonly detail: EventDetail<Name> };
-export type AccountEvent =
-  | Named<"RelayAccountLimited">
-  | Named<"RelayAccountBlocked">
-  | Named<"RelayAccountRecovered">;
+export type AccountEvent = Named<"RelayAccountLimited"> | Named<"RelayAccountBlocked"> | Named<"RelayAccountRecovered">;
 
 export interface RecoverPorts {
   /** A consistent read. */
@@ -56,29 +53,40 @@ export async function recoverAccounts(ports: RecoverPorts): Promise<RecoverRepor
   for (const view of accounts) {
     const conditions = await endPauses(view.account, ports);
     recovered += conditions.ended;
-    announced += await tell(view, conditions.present, ports);
+    if (!conditions.isOvertaken) announced += await tell(view, conditions.present, ports);
   }
   return { accounts: accounts.length, recovered, announced };
 }
 
 type Conditions = ReadonlyMap<string, AccountCondition>;
 
-async function endPauses(account: Account, ports: RecoverPorts): Promise<{ present: Conditions; ended: number }> {
+interface PausesEnded {
+  readonly present: Conditions;
+  readonly ended: number;
+  /** Somebody else changed a condition meanwhile: what it is now, the next minute sees. */
+  readonly isOvertaken: boolean;
+}
+
+async function endPauses(account: Account, ports: RecoverPorts): Promise<PausesEnded> {
   const { accountId } = account;
   const now = ports.now();
   const present = new Map([[wholeAccount, account.condition], ...Object.entries(account.familyConditions)]);
   let ended = 0;
+  let isOvertaken = false;
   for (const [part, condition] of present) {
     const family = part === wholeAccount ? undefined : part;
     const next = afterPause(condition, now);
-    if (next !== undefined && (await ports.replaceCondition(accountId, family, condition, next))) {
+    const isReplaced = next !== undefined && (await ports.replaceCondition(accountId, family, condition, next));
+    if (isReplaced) {
       present.set(part, next);
       ended += 1;
+    } else if (next !== undefined) {
+      isOvertaken = true;
     }
     const isForgotten = condition.state === "healthy" && condition.since + familyKeptMilliseconds < now;
     if (family !== undefined && isForgotten) await ports.dropFamily(accountId, family, condition);
   }
-  return { present, ended };
+  return { present, ended, isOvertaken };
 }
 
 async function tell(view: AccountView, present: Conditions, ports: RecoverPorts): Promise<number> {

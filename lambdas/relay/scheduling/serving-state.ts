@@ -4,7 +4,10 @@ import type { AccountView } from "./snapshot.ts";
 import { standingOf } from "./standing.ts";
 
 /** `reason`: a word such as `rate-limited`, `full`, `expired`; null where nothing speaks against it. Families count not. */
-export function servingState(view: AccountView, now: number): { readonly now: boolean; readonly reason: string | null } {
+export function servingState(
+  view: AccountView,
+  now: number,
+): { readonly now: boolean; readonly reason: string | null } {
   const { account } = view;
   if (!account.schedulable) return { now: false, reason: "unschedulable" };
   if (account.credentialVersion === 0) return { now: false, reason: "without-credential" };

@@ -11,29 +11,30 @@ export type Standing =
   | { readonly kind: "paused"; readonly until: number | null; readonly why: string };
 
 /** A pause that we chose ourselves, not the upstream: so shortly before its end it may be tried. */
-export const nearlyOverMilliseconds = 10_000;
+const nearlyOverMilliseconds = 10_000;
 
 /** With so many errors an account is not healthy, although no single answer said so. */
-export const unhealthyErrorRate = 0.2;
+const unhealthyErrorRate = 0.2;
+
+const well: Standing = { kind: "well" };
 
 /** `family`: of the model asked, where prices know one. */
 export function standingOf(account: Account, family: string | undefined, load: AccountLoad, now: number): Standing {
   const ofFamily = family === undefined ? undefined : account.familyConditions[family];
-  const standings = [account.condition, ...(ofFamily === undefined ? [] : [ofFamily])].map((condition) =>
-    ofCondition(condition, now),
-  );
   const { dailyQuotaNanoUsd } = account;
+  let standing = ofCondition(account.condition, now);
+  if (ofFamily !== undefined) standing = worse(standing, ofCondition(ofFamily, now));
   if (dailyQuotaNanoUsd !== null && load.spentTodayNanoUsd >= dailyQuotaNanoUsd) {
-    standings.push({ kind: "paused", until: nextDayAt(now), why: "daily-quota" });
+    standing = worse(standing, { kind: "paused", until: nextDayAt(now), why: "daily-quota" });
   }
   if (load.errorRate >= unhealthyErrorRate) {
-    standings.push({ kind: "recoverable", isPauseOver: false, why: "error-rate" });
+    standing = worse(standing, { kind: "recoverable", isPauseOver: false, why: "error-rate" });
   }
-  return standings.reduce(worse, { kind: "well" });
+  return standing;
 }
 
 function ofCondition({ state, until }: AccountCondition, now: number): Standing {
-  if (state === "healthy") return { kind: "well" };
+  if (state === "healthy") return well;
   if (until === null) return { kind: "paused", until, why: state };
   if (until <= now) return { kind: "recoverable", isPauseOver: true, why: state };
   const isOwnPause = state === "failing" || state === "overloaded";
@@ -43,12 +44,13 @@ function ofCondition({ state, until }: AccountCondition, now: number): Standing 
   return { kind: "paused", until, why: state };
 }
 
+const badness = { well: 0, recoverable: 1, paused: 2 } as const;
+
 function worse(left: Standing, right: Standing): Standing {
   if (left.kind === "paused" && right.kind === "paused") {
     if (left.until === null) return left;
     return right.until === null || right.until > left.until ? right : left;
   }
   if (left.kind === "recoverable" && right.kind === "recoverable") return left.isPauseOver ? right : left;
-  const order = ["well", "recoverable", "paused"];
-  return order.indexOf(right.kind) > order.indexOf(left.kind) ? right : left;
+  return badness[right.kind] > badness[left.kind] ? right : left;
 }

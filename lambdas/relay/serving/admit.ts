@@ -52,6 +52,7 @@ export async function admit(asked: Asked, ports: ServingPorts): Promise<Admitted
   settlement.admitted({ snapshot, price, worst, session, binding });
   const search: Search = {
     requestId: arrival.requestId,
+    protocol: asked.protocol,
     call,
     key,
     snapshot,

@@ -2,6 +2,7 @@
 import type { Lease } from "../ledger/ledger.ts";
 import { limitHeaders } from "../wire/limit-headers.ts";
 import type { Admitted, Asked } from "./admit.ts";
+import type { Begun } from "./begin-stream.ts";
 import { Meter } from "./meter.ts";
 import { type Passed, passAnswer } from "./pass-answer.ts";
 import type { Served, ServingPorts } from "./ports.ts";
@@ -28,21 +29,23 @@ export function answerFrom(
     "x-causeway-request-id": arrival.requestId,
   };
   const body =
-    reached.errorBody === undefined
-      ? follow(reached, asked, admitted, lease, ports, settle)
-      : passError(reached.errorBody, (passed) => settle(settlement.finished(passed, undefined, undefined)));
+    "error" in reached.answer
+      ? passError(reached.answer.error, (passed) => settle(settlement.finished(passed, undefined, undefined)))
+      : follow(reached.answer.begun, reached, asked, admitted, lease, ports, settle);
   return { status: exchange.status, headers, body, settled: settled.promise };
 }
 
 function follow(
+  begun: Begun,
   { exchange }: Reached,
-  { arrival, protocol, call, settlement }: Asked,
+  { arrival, call, settlement }: Asked,
   { worst, search }: Admitted,
   lease: Lease | undefined,
   ports: ServingPorts,
   settle: (done: Promise<void>) => Promise<void>,
 ): AsyncGenerator<Buffer> {
-  const reader = protocol.follow(call);
+  const { reader, arrivals, first, firstByteAt } = begun;
+  if (firstByteAt !== undefined) settlement.began(firstByteAt);
   const leaseUntil = arrival.endsAt + leaseMarginMilliseconds;
   const meter =
     lease === undefined || worst === undefined
@@ -50,12 +53,14 @@ function follow(
       : new Meter(lease, worst, { ledger: ports.ledger, now: ports.now, leaseUntil });
   const options = {
     reader,
+    arrivals,
+    first,
     exchange,
     meter,
     pings: call.answers !== "json",
     pingMilliseconds: search.snapshot.settings.pingMilliseconds,
     endsAt: arrival.endsAt,
-    began: () => settlement.began(),
+    began: () => settlement.began(ports.now()),
   };
   return passAnswer(options, ports, (passed) => settle(settlement.finished(passed, reader, meter)));
 }

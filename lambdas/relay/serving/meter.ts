@@ -27,6 +27,8 @@ export class Meter {
   readonly #ports: MeterPorts;
   #lease: Lease;
   #covered: number;
+  /** The last slice was refused: not asked for again before it is needed. */
+  #isRefused = false;
   extensions = 0;
 
   constructor(lease: Lease, plan: MeterPlan, ports: MeterPorts) {
@@ -50,6 +52,7 @@ export class Meter {
    */
   async cover(outputTokens: number): Promise<Refusal | undefined> {
     while (this.#covered < this.#plan.mostTokens && outputTokens >= this.#covered * usedShare) {
+      if (this.#isRefused && outputTokens <= this.#covered) return undefined;
       const beyond = Math.max(0, outputTokens - this.#covered);
       const wanted = Math.max(this.#plan.sliceTokens, beyond + this.#plan.sliceTokens);
       const tokens = Math.min(wanted, this.#plan.mostTokens - this.#covered);
@@ -61,10 +64,12 @@ export class Meter {
           leaseUntil: this.#ports.leaseUntil,
         });
       } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        this.#isRefused = true;
         // What is covered already may still be passed on.
-        if (error instanceof Refusal) return outputTokens <= this.#covered ? undefined : error;
-        throw error;
+        return outputTokens <= this.#covered ? undefined : error;
       }
+      this.#isRefused = false;
       this.#covered += tokens;
       this.extensions += 1;
     }

@@ -1,7 +1,7 @@
 // Open serving: the ports of an execution environment, from its stores. What they keep is shared by all of its requests.
 
 import type { Log } from "../../shared/log.ts";
-import type { CredentialCache } from "../credentials/credential-cache.ts";
+import type { Credentials } from "../credentials/open-credentials.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Provider } from "../providers/provider.ts";
 import { RelayLog } from "../relay-log.ts";
@@ -22,7 +22,7 @@ export interface ServingParts {
   readonly bindings: Bindings;
   /** `recordDays`: as the settings of the moment say. */
   openLedger(recordDays: () => number): Ledger;
-  readonly credentials: CredentialCache;
+  readonly credentials: Credentials;
   readonly transport: Transport;
   readonly log: Log;
   publishLine: TelemetryPorts["publishLine"];

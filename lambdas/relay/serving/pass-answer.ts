@@ -2,7 +2,7 @@
 import type { AnswerReader } from "../protocols/protocol.ts";
 import { Refusal } from "../refusal.ts";
 import type { Exchange } from "../transports/transport.ts";
-import { Mailbox } from "./mailbox.ts";
+import type { Arrivals, Piece } from "./arrivals.ts";
 import type { Meter } from "./meter.ts";
 
 export type PassOutcome = "ok" | "budget" | "deadline" | "client-gone" | "upstream-error" | "relay-error";
@@ -14,7 +14,11 @@ export interface PassPorts {
 
 export interface PassOptions {
   readonly reader: AnswerReader;
-  readonly exchange: Exchange;
+  /** The rest of the upstream's bytes. */
+  readonly arrivals: Arrivals;
+  /** What was read of them already, and goes out first. */
+  readonly first: Buffer;
+  readonly exchange: Pick<Exchange, "abort">;
   /** Undefined where everything that the answer can cost is reserved, or nothing is charged. */
   readonly meter: Meter | undefined;
   /** Whether the reader's pings go out while the upstream is silent. */
@@ -49,30 +53,27 @@ export async function* passAnswer(
 ): AsyncGenerator<Buffer, void, undefined> {
   // Whoever leaves the generator without a word was a client that went.
   let passed: Passed = { outcome: "client-gone", error: undefined };
-  const arrivals = new Arrivals(options.exchange.body);
-  const watch = new Watch(options, ports, arrivals);
+  const { reader, meter } = options;
+  const watch = new Watch(options, ports);
+  let next: Arrival | undefined;
+  let bytes = options.first;
   try {
     for (;;) {
-      const arrival = await watch.next();
-      if (arrival.kind === "silence") {
-        yield* some(options.reader.ping());
-        continue;
+      const refusal = await meter?.cover(reader.outputBytes);
+      if (refusal !== undefined) {
+        passed = { outcome: "budget", error: refusal };
+        yield* some(reader.ending("budget"));
+        return;
       }
-      if (arrival.kind === "bytes") {
-        const bytes = options.reader.push(arrival.bytes);
-        const refusal = await options.meter?.cover(options.reader.outputBytes);
-        if (refusal !== undefined) {
-          passed = { outcome: "budget", error: refusal };
-          yield* some(options.reader.ending("budget"));
-          return;
-        }
-        yield* some(bytes);
-        options.reader.passed();
-        continue;
+      yield* some(bytes);
+      reader.passed();
+      if (next !== undefined && isOver(next)) {
+        passed = ended(next, reader);
+        yield* some(lastWords(next, passed, reader));
+        return;
       }
-      passed = ended(arrival, options.reader);
-      yield* some(lastWords(arrival, passed, options.reader));
-      return;
+      next = await watch.next();
+      bytes = bytesOf(next, reader);
     }
   } catch (error) {
     passed = { outcome: "relay-error", error };
@@ -86,14 +87,22 @@ export async function* passAnswer(
   }
 }
 
-type Arrival =
-  | { readonly kind: "bytes"; readonly bytes: Buffer }
-  | { readonly kind: "silence" }
-  | { readonly kind: "end" }
-  | { readonly kind: "deadline" }
-  | { readonly kind: "cut"; readonly error: unknown };
+type Arrival = Piece | { readonly kind: "silence" } | { readonly kind: "deadline" };
 
-function ended(arrival: Exclude<Arrival, { kind: "bytes" | "silence" }>, reader: AnswerReader): Passed {
+type Over = Exclude<Arrival, { kind: "bytes" | "silence" }>;
+
+function isOver(arrival: Arrival): arrival is Over {
+  return arrival.kind !== "bytes" && arrival.kind !== "silence";
+}
+
+function bytesOf(arrival: Arrival, reader: AnswerReader): Buffer {
+  if (arrival.kind === "bytes") return reader.push(arrival.bytes);
+  if (arrival.kind === "silence") return reader.ping();
+  // The deadline's ending follows on what was passed on; what is held back is not sent any more.
+  return arrival.kind === "deadline" ? Buffer.alloc(0) : reader.flush();
+}
+
+function ended(arrival: Over, reader: AnswerReader): Passed {
   if (arrival.kind === "deadline") return { outcome: "deadline", error: undefined };
   if (arrival.kind === "cut") return { outcome: "upstream-error", error: arrival.error };
   if (reader.streamedError !== undefined) return { outcome: "upstream-error", error: reader.streamedError };
@@ -101,51 +110,16 @@ function ended(arrival: Exclude<Arrival, { kind: "bytes" | "silence" }>, reader:
   return { outcome: "ok", error: undefined };
 }
 
-function lastWords(arrival: Arrival, { outcome }: Passed, reader: AnswerReader): Buffer {
+function lastWords(arrival: Over, { outcome }: Passed, reader: AnswerReader): Buffer {
   if (outcome === "deadline") return reader.ending("deadline");
-  const rest = reader.flush();
   // An upstream that told its own error has said enough; a silent end must not look like a whole answer.
-  if (outcome !== "upstream-error" || reader.streamedError !== undefined) return rest;
+  if (outcome !== "upstream-error" || reader.streamedError !== undefined) return Buffer.alloc(0);
   const why = arrival.kind === "cut" ? "broke off" : "ended before its end";
-  return Buffer.concat([rest, reader.failure(new Refusal("UpstreamFailed", `The upstream's answer ${why}.`))]);
+  return reader.failure(new Refusal("UpstreamFailed", `The upstream's answer ${why}.`));
 }
 
 function* some(bytes: Buffer): Generator<Buffer> {
   if (bytes.length > 0) yield bytes;
-}
-
-/** The upstream's body, one piece asked for at a time: a slow client slows the upstream. */
-class Arrivals {
-  readonly mailbox = new Mailbox();
-  readonly #iterator: AsyncIterator<Buffer>;
-  #isAsked = false;
-  #arrived: Arrival | undefined;
-
-  constructor(body: AsyncIterable<Buffer>) {
-    this.#iterator = body[Symbol.asyncIterator]();
-  }
-
-  ask(): void {
-    if (this.#isAsked) return;
-    this.#isAsked = true;
-    this.#iterator.next().then(
-      ({ done, value }) => this.#arrive(done ? { kind: "end" } : { kind: "bytes", bytes: value }),
-      (error: unknown) => this.#arrive({ kind: "cut", error }),
-    );
-  }
-
-  take(): Arrival | undefined {
-    const arrived = this.#arrived;
-    if (arrived === undefined) return undefined;
-    this.#arrived = undefined;
-    this.#isAsked = false;
-    return arrived;
-  }
-
-  #arrive(arrival: Arrival): void {
-    this.#arrived = arrival;
-    this.mailbox.wake();
-  }
 }
 
 /** Looks after silence and the deadline between the upstream's pieces. */
@@ -157,12 +131,12 @@ class Watch {
   #quietSince: number;
   #hasBegun = false;
 
-  constructor(options: PassOptions, ports: PassPorts, arrivals: Arrivals) {
+  constructor(options: PassOptions, ports: PassPorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#arrivals = arrivals;
+    this.#arrivals = options.arrivals;
     this.#quietSince = ports.now();
-    this.#stop = ports.every(tickMilliseconds, () => arrivals.mailbox.wake());
+    this.#stop = ports.every(tickMilliseconds, () => options.arrivals.mailbox.wake());
   }
 
   stop(): void {

@@ -3,19 +3,21 @@
 import type { Price } from "../counting/price.ts";
 import { proxyOf } from "../credentials/account-proxy.ts";
 import type { LedgerKey } from "../ledger/ledger.ts";
-import type { Call } from "../protocols/protocol.ts";
-import { mappedModel, type Provider, type UpstreamAnswer, type Verdict } from "../providers/provider.ts";
+import type { Call, Protocol } from "../protocols/protocol.ts";
+import { mappedModel, type Provider, type Verdict } from "../providers/provider.ts";
 import { Refusal } from "../refusal.ts";
 import type { Account } from "../scheduling/account.ts";
 import { type Choice, chooseAccount } from "../scheduling/choose-account.ts";
 import type { Slot, SlotFigures } from "../scheduling/slot.ts";
 import type { Snapshot } from "../scheduling/snapshot.ts";
 import { type Exchange, TransportError } from "../transports/transport.ts";
+import { type Begun, beginStream } from "./begin-stream.ts";
 import type { ServingPorts } from "./ports.ts";
 
 /** What is known of the request when an account is looked for. */
 export interface Search {
   readonly requestId: string;
+  readonly protocol: Protocol;
   readonly call: Call;
   readonly key: LedgerKey;
   readonly snapshot: Snapshot;
@@ -40,8 +42,8 @@ export interface Reached {
   readonly provider: Provider;
   readonly exchange: Exchange;
   readonly sentAt: number;
-  /** An error's body, which was looked at and passes unchanged. */
-  readonly errorBody: AsyncIterable<Buffer> | undefined;
+  /** An error's body, which was looked at and passes unchanged; or an answer that has begun. */
+  readonly answer: { readonly error: AsyncIterable<Buffer> } | { readonly begun: Begun };
   /** What the account was asked for, after its mapping. */
   readonly modelSent: string;
   readonly accountsTried: number;
@@ -49,7 +51,16 @@ export interface Reached {
 
 type Ports = Pick<
   ServingPorts,
-  "slots" | "provider" | "credential" | "forgetCredential" | "transport" | "conditions" | "now" | "random" | "telemetry"
+  | "every"
+  | "slots"
+  | "provider"
+  | "credential"
+  | "forgetCredential"
+  | "transport"
+  | "conditions"
+  | "now"
+  | "random"
+  | "telemetry"
 >;
 
 /** An error's body is looked at so far; what is longer passes on unread. */
@@ -104,10 +115,10 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
       ...(proxy !== undefined && { proxy }),
       limits: search.snapshot.settings,
     });
-    const { answer, errorBody } = await lookAtError(exchange);
-    const verdict: Verdict = provider.judge(answer, { model: call.model, family: search.price?.family }, ports.now());
+    const asked = { model: call.model, family: search.price?.family };
+    const { answer, verdict } = await judgeAnswer(exchange, provider, asked, search, ports);
     if (verdict.kind === "pass") {
-      return { provider, exchange, sentAt, errorBody, modelSent: mappedModel(account, call.model) };
+      return { provider, exchange, sentAt, answer, modelSent: mappedModel(account, call.model) };
     }
     exchange.abort();
     const { change } = verdict;
@@ -135,13 +146,35 @@ function afterTransport(error: TransportError): Attempt {
   return { refusal, mayGoOn: !late };
 }
 
-interface Beginning {
-  readonly answer: UpstreamAnswer;
-  readonly errorBody: AsyncIterable<Buffer> | undefined;
+interface Judged {
+  readonly answer: Reached["answer"];
+  readonly verdict: Verdict;
 }
 
-async function lookAtError({ status, headers, body }: Exchange): Promise<Beginning> {
-  if (status < 400) return { answer: { status, headers, body: Buffer.alloc(0) }, errorBody: undefined };
+async function judgeAnswer(
+  exchange: Exchange,
+  provider: Provider,
+  asked: Parameters<Provider["judge"]>[1],
+  search: Search,
+  ports: Ports,
+): Promise<Judged> {
+  const { status, headers } = exchange;
+  if (status >= 400) {
+    const { begun, error } = await readError(exchange);
+    return { answer: { error }, verdict: provider.judge({ status, headers, body: begun }, asked, ports.now()) };
+  }
+  const begun = await beginStream({ ...search, exchange }, search.snapshot.settings.pingMilliseconds, ports);
+  // An error as the first event: nothing went to the client yet.
+  const streamed = begun.reader.streamedError;
+  const verdict =
+    streamed === undefined
+      ? provider.judge({ status, headers, body: Buffer.alloc(0) }, asked, ports.now())
+      : provider.judgeStreamed(streamed, asked, ports.now());
+  return { answer: { begun }, verdict };
+}
+
+/** The beginning of an error's body, and the whole of it. */
+async function readError({ body }: Exchange): Promise<{ begun: Buffer; error: AsyncIterable<Buffer> }> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   const iterator = body[Symbol.asyncIterator]();
@@ -152,7 +185,7 @@ async function lookAtError({ status, headers, body }: Exchange): Promise<Beginni
     bytes += value.length;
   }
   const begun = Buffer.concat(chunks);
-  return { answer: { status, headers, body: begun.subarray(0, mostErrorBytes) }, errorBody: whole(begun, iterator) };
+  return { begun: begun.subarray(0, mostErrorBytes), error: whole(begun, iterator) };
 }
 
 /** What was read, then the rest. */

@@ -26,6 +26,8 @@ export interface AdmittedFacts {
   readonly binding: { readonly accountId: string; readonly isOld: boolean } | undefined;
 }
 
+type StreamedError = NonNullable<AnswerReader["streamedError"]>;
+
 /** Refusals that are the upstream's failures, and those that are ours; all others are the client's or its budget's. */
 const upstreamFailures: ReadonlySet<RefusalName> = new Set(["UpstreamFailed", "UpstreamOverloaded", "UpstreamTimeout"]);
 
@@ -88,8 +90,8 @@ export class Settlement {
   }
 
   /** The upstream's first bytes are there. */
-  began(): void {
-    this.#firstByteAt ??= this.#ports.now();
+  began(at: number): void {
+    this.#firstByteAt ??= at;
   }
 
   /** The relay answered by itself. Resolves when it is written; never rejects. */
@@ -144,10 +146,30 @@ export class Settlement {
     if (reader !== undefined && reader.madeIds.length > 0) {
       this.#aside(this.#ports.bindings.bindThings(key.keyId, reader.madeIds, seat.account.accountId, now));
     }
-    if (!failed && reader !== undefined) {
-      this.#aside(this.#ports.conditions.works(seat.account, this.#facts?.price?.family, sentAt));
-    }
+    if (!failed && reader !== undefined) this.#praise(reached, call);
+    const streamed = reader?.streamedError;
+    if (streamed !== undefined) this.#blame(reached, streamed, call);
     await Promise.all([this.#write(record), ...this.#beside]);
+  }
+
+  /** A success; its headers may tell of a limit that the next request would meet. */
+  #praise({ provider, seat, exchange, sentAt }: Reached, call: Call): void {
+    const family = this.#facts?.price?.family;
+    const ahead = provider.foresee(exchange.headers, { model: call.model, family }, this.#ports.now());
+    const { conditions } = this.#ports;
+    this.#aside(
+      ahead === undefined
+        ? conditions.works(seat.account, family, sentAt)
+        : conditions.changed(seat.account, ahead, sentAt),
+    );
+  }
+
+  /** An error in mid-stream speaks of the account as one before the first byte does. */
+  #blame({ provider, seat, sentAt }: Reached, error: StreamedError, call: Call): void {
+    const asked = { model: call.model, family: this.#facts?.price?.family };
+    const verdict = provider.judgeStreamed(error, asked, this.#ports.now());
+    if (verdict.kind !== "account" || verdict.change === undefined) return;
+    this.#aside(this.#ports.conditions.changed(seat.account, verdict.change, sentAt));
   }
 
   #used(call: Call, key: LedgerKey, reader: AnswerReader | undefined, meter: Meter | undefined): Used {

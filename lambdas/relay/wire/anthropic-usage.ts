@@ -16,7 +16,7 @@ export function mergeAnthropicUsage(earlier: JsonObject, later: JsonObject): Jso
  * and advisors, these are not in the sums above them (BetaIterationsUsage in the SDK) and are added.
  */
 export function readAnthropicUsage(usage: JsonObject): TokenUsage {
-  const extra = objectsOf(usage["iterations"]).filter(({ type }) => type === "compaction" || type === "advisor_message");
+  const extra = objectsOf(usage.iterations).filter(({ type }) => type === "compaction" || type === "advisor_message");
   const parts = [usage, ...extra].map(countsOf);
   const sum = (count: (part: Counts) => number) => parts.reduce((total, part) => total + count(part), 0);
   return {
@@ -25,7 +25,7 @@ export function readAnthropicUsage(usage: JsonObject): TokenUsage {
     cacheWrite1hTokens: sum((part) => part.write1h),
     cacheReadTokens: sum((part) => part.read),
     outputTokens: sum((part) => part.output),
-    reasoningTokens: countOf(objectOf(usage["output_tokens_details"])?.["thinking_tokens"]),
+    reasoningTokens: countOf(objectOf(usage.output_tokens_details)?.thinking_tokens),
     serverTools: serverToolsOf(usage),
   };
 }
@@ -39,23 +39,23 @@ interface Counts {
 }
 
 function countsOf(usage: JsonObject): Counts {
-  const written = countOf(usage["cache_creation_input_tokens"]);
-  const split = objectOf(usage["cache_creation"]);
-  const write1h = countOf(split?.["ephemeral_1h_input_tokens"]);
-  const named5m = countOf(split?.["ephemeral_5m_input_tokens"]);
+  const written = countOf(usage.cache_creation_input_tokens);
+  const split = objectOf(usage.cache_creation);
+  const write1h = countOf(split?.ephemeral_1h_input_tokens);
+  const named5m = countOf(split?.ephemeral_5m_input_tokens);
   return {
-    input: countOf(usage["input_tokens"]),
+    input: countOf(usage.input_tokens),
     // What the split does not name was written for 5 minutes; the split may also be missing whole, or tell more.
     write5m: Math.max(named5m, written - write1h),
     write1h,
-    read: countOf(usage["cache_read_input_tokens"]),
-    output: countOf(usage["output_tokens"]),
+    read: countOf(usage.cache_read_input_tokens),
+    output: countOf(usage.output_tokens),
   };
 }
 
 /** `web_search_requests: 2` → `web_search: 2`. */
 function serverToolsOf(usage: JsonObject): Record<string, number> {
-  const counts = Object.entries(objectOf(usage["server_tool_use"]) ?? {}).flatMap(([name, value]) => {
+  const counts = Object.entries(objectOf(usage.server_tool_use) ?? {}).flatMap(([name, value]) => {
     const [, tool] = /^(\w{1,60})_requests$/.exec(name) ?? [];
     const count = countOf(value);
     return textOf(tool) === undefined || count === 0 ? [] : [[tool, count]];

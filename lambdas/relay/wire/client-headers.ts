@@ -13,6 +13,9 @@ const credentials = [
   "x-goog-user-project",
 ];
 
+/** Google's gateways let them choose another method, or leave the usage out of the answer. */
+const steering = ["x-http-method-override", "x-goog-fieldmask"];
+
 /** Of one hop (RFC 9110, 7.6.1), or made anew by whoever sends. */
 const ofTheHop = [
   "connection",
@@ -33,11 +36,15 @@ const ofTheHop = [
 const ofTheWay = ["via", "forwarded", "x-real-ip", "true-client-ip", "cdn-loop", "origin", "referer"];
 const beginningsOfTheWay = /^(x-forwarded-|x-amz-|x-amzn-|x-apigateway-|cloudfront-|cf-|sec-)/;
 
-const removed = new Set([...credentials, ...ofTheHop, ...ofTheWay]);
+const removed = new Set([...credentials, ...steering, ...ofTheHop, ...ofTheWay]);
 
 /** Names in lower case. `content-encoding` stays: the body goes upstream as it came. */
 export function headersForUpstream(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const named = headers["connection"]?.toLowerCase().split(",").map((name) => name.trim()) ?? [];
+  const named =
+    headers.connection
+      ?.toLowerCase()
+      .split(",")
+      .map((name) => name.trim()) ?? [];
   const kept: Record<string, string> = {};
   for (const name of Object.keys(headers)) {
     const value = headers[name];

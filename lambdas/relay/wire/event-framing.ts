@@ -26,6 +26,10 @@ export class EventFramer {
   #isLineEmpty = true;
   #hasContent = false;
   #endedByReturn = false;
+  /** What ends now is only the line feed behind an event that had ended with its carriage return. */
+  #isLeftOver = false;
+  /** It goes where the event did not go: what the reader gave in its place has its own end. */
+  #dropsLeftOver = false;
   /** Pieces of an event that is too large are passing. */
   isInsideRaw = false;
   /** An event passed unread: what it said of usage is not known. */
@@ -63,6 +67,11 @@ export class EventFramer {
   }
 
   #pass(bytes: Buffer, start: number, end: number, out: Outgoing): void {
+    if (this.#isLeftOver) {
+      this.#isLeftOver = false;
+      if (this.#dropsLeftOver) out.replace(start, end, nothing);
+      return;
+    }
     this.hasEvents = true;
     if (this.isInsideRaw) {
       this.isInsideRaw = false;
@@ -72,12 +81,18 @@ export class EventFramer {
       const event = Buffer.concat([...this.#held, bytes.subarray(start, end)], this.#heldBytes + end - start);
       this.#held = [];
       this.#heldBytes = 0;
-      out.replace(start, end, this.#take(event));
+      out.replace(start, end, this.#taken(event));
       return;
     }
     const event = bytes.subarray(start, end);
-    const taken = this.#take(event);
+    const taken = this.#taken(event);
     if (taken !== event) out.replace(start, end, taken);
+  }
+
+  #taken(event: Buffer): Buffer {
+    const taken = this.#take(event);
+    this.#dropsLeftOver = taken[taken.length - 1] !== carriageReturn;
+    return taken;
   }
 
   #hold(rest: Buffer, out: Outgoing): void {
@@ -118,6 +133,7 @@ export class EventFramer {
         // The second half of a line's end. Where the event ended with the first half already, it is its last byte.
         if (!this.#endedByReturn) continue;
         this.#endedByReturn = false;
+        this.#isLeftOver = true;
         return at + 1;
       }
       this.#endedByReturn = false;

@@ -7,15 +7,15 @@ import { countOf, type JsonObject, listOf, objectOf, objectsOf } from "./json-va
  * cached content in it; thoughts are apart from the candidates' count and billed as output (facts 2.3).
  */
 export function readGeminiUsage(metadata: JsonObject, serverTools: Readonly<Record<string, number>>): TokenUsage {
-  const prompt = countOf(metadata["promptTokenCount"]);
-  const cacheReadTokens = Math.min(prompt, countOf(metadata["cachedContentTokenCount"]));
-  const reasoningTokens = countOf(metadata["thoughtsTokenCount"]);
+  const prompt = countOf(metadata.promptTokenCount);
+  const cacheReadTokens = Math.min(prompt, countOf(metadata.cachedContentTokenCount));
+  const reasoningTokens = countOf(metadata.thoughtsTokenCount);
   return {
-    inputTokens: prompt - cacheReadTokens + countOf(metadata["toolUsePromptTokenCount"]),
+    inputTokens: prompt - cacheReadTokens + countOf(metadata.toolUsePromptTokenCount),
     cacheWrite5mTokens: 0,
     cacheWrite1hTokens: 0,
     cacheReadTokens,
-    outputTokens: countOf(metadata["candidatesTokenCount"]) + reasoningTokens,
+    outputTokens: countOf(metadata.candidatesTokenCount) + reasoningTokens,
     reasoningTokens,
     serverTools,
   };
@@ -24,8 +24,8 @@ export function readGeminiUsage(metadata: JsonObject, serverTools: Readonly<Reco
 /** Searches that Google made for the answer: billed by the search since Gemini 3, by the prompt before. */
 export function countGeminiSearches(answer: JsonObject): Record<string, number> {
   let searches = 0;
-  for (const candidate of objectsOf(answer["candidates"])) {
-    searches += listOf(objectOf(candidate["groundingMetadata"])?.["webSearchQueries"]).length;
+  for (const candidate of objectsOf(answer.candidates)) {
+    searches += listOf(objectOf(candidate.groundingMetadata)?.webSearchQueries).length;
   }
   return searches === 0 ? {} : { google_search: searches };
 }

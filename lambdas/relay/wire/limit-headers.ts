@@ -1,6 +1,7 @@
 // Limit headers: what a key may still use, in the headers that each client reads. The upstream account's own never pass.
-import { type LimitState, limitsOf } from "../ledger/limits.ts";
+
 import type { LedgerKey } from "../ledger/ledger.ts";
+import { type LimitState, limitsOf } from "../ledger/limits.ts";
 import type { Platform } from "../platform.ts";
 
 /** Claude Code warns where a window's use passes these shares. */
@@ -19,7 +20,10 @@ export function limitHeaders(platform: Platform, key: LedgerKey, now: number): R
   const requests = limits.find(({ limit }) => limit === "requests-per-minute");
   const tokens = limits.find(({ limit }) => limit === "tokens-per-minute");
   if (platform !== "anthropic") {
-    return { ...perMinute("x-ratelimit", "requests", requests, now), ...perMinute("x-ratelimit", "tokens", tokens, now) };
+    return {
+      ...perMinute("x-ratelimit", "requests", requests, now),
+      ...perMinute("x-ratelimit", "tokens", tokens, now),
+    };
   }
   return {
     ...anthropicMinute("requests", requests),

@@ -4,6 +4,9 @@ import { Writable } from "node:stream";
 
 export type StreamingHandler = (event: unknown, responseStream: ResponseStream, context: object) => unknown;
 
+/** Takes a piece that may not be changed any more; calls `done` when there is room for the next one. */
+export type SendPiece = (bytes: Buffer, done: () => void) => void;
+
 /** By this the runtime tells a streaming handler from another. */
 const mark = Symbol.for("aws.lambda.runtime.handler.streaming");
 const delimiter = Buffer.alloc(8);
@@ -12,11 +15,10 @@ const highWaterMark = 65_536;
 
 export class ResponseStream extends Writable {
   contentType: string | undefined;
-  readonly #send: (bytes: Buffer) => Promise<void>;
+  readonly #send: SendPiece;
   #prelude: string | undefined;
 
-  /** `send` resolves once the other side has room for more. */
-  constructor(send: (bytes: Buffer) => Promise<void>) {
+  constructor(send: SendPiece) {
     super({ highWaterMark });
     this.#send = send;
   }
@@ -31,9 +33,13 @@ export class ResponseStream extends Writable {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    const head = this.#prelude === undefined ? [] : [Buffer.from(this.#prelude), delimiter];
+    if (this.#prelude === undefined) {
+      this.#send(chunk, done);
+      return;
+    }
+    const head = Buffer.from(this.#prelude);
     this.#prelude = undefined;
-    this.#send(Buffer.concat([...head, chunk])).then(() => done(), done);
+    this.#send(Buffer.concat([head, delimiter, chunk]), done);
   }
 }
 
@@ -61,7 +67,7 @@ export async function runStreaming(
   handler: StreamingHandler,
   event: unknown,
   context: object,
-  send: (bytes: Buffer) => Promise<void>,
+  send: SendPiece,
 ): Promise<void> {
   const stream = new ResponseStream(send);
   const closed = new Promise<void>((resolve, reject) => {

@@ -97,6 +97,8 @@ describe.each(["openai", "oldOpenai"] as const)("for the client %s", (which) => 
     expect(usage.total_tokens).toBeGreaterThan(0);
     const floats = await client().embeddings.create({ ...given, input: [1, 2, 3], encoding_format: "float" });
     expect(floats.data).toEqual([{ object: "embedding", index: 0, embedding: [1, 0, 0] }]);
+    rig.upstream.script({ times: 1 }, { usage: { inputTokens: 900 }, usageFactor: 2 });
+    expect((await client().embeddings.create(given)).usage).toEqual({ prompt_tokens: 1800, total_tokens: 1800 });
     const ids: string[] = [];
     for await (const { id } of client().models.list()) ids.push(id);
     expect(ids).toContain(model);
@@ -185,5 +187,7 @@ describe("a response's stream", () => {
     const refused = await rig.post("openai", "/v1/responses", asked, other);
     expect(refused.status).toBe(400);
     expect(refused.body.toString()).toContain("previous_response_not_found");
+    const lost = await rig.post("openai", "/v1/responses", { model, input: "hi", conversation: { id: "conv_1" } });
+    expect([lost.status, lost.body.toString()]).toEqual([404, expect.stringContaining("conv_1")]);
   });
 });

@@ -35,7 +35,6 @@ const denied = new Set<string>();
 const dead: Record<string, never>[] = [];
 let dynamodb: DynamodbService;
 let gateway: Gateway;
-let client: DynamoDBClient;
 let tables = 0;
 /** Each test has a table of its own. */
 let table = { name: "", streamArn: "" };
@@ -69,7 +68,7 @@ beforeEach(async () => {
   asked.clear();
 });
 afterEach(async () => {
-  for (const each of open.splice(0)) await each.close();
+  await stop();
   faults.clear();
   denied.clear();
   dead.length = 0;
@@ -93,6 +92,10 @@ async function addTable(streamViewType: string | undefined): Promise<void> {
     streamViewType,
     streamArn: table.streamArn,
   });
+}
+
+async function stop(): Promise<void> {
+  for (const each of open.splice(0)) await each.close();
 }
 
 function definition(change: Partial<StreamMapping> = {}): StreamMapping {
@@ -142,14 +145,14 @@ async function map(change: Partial<StreamMapping> = {}): Promise<EventSources> {
   return sources;
 }
 
-const send = (command: Parameters<DynamoDBClient["send"]>[0]) => {
+/** Signatures carry the cloud's time. */
+const client = () => {
   const systemClockOffset = Math.round(clock.now() - Date.now());
-  client = new DynamoDBClient({ region, endpoint: gateway.url, credentials: operator, systemClockOffset });
-  return client.send(command);
+  return new DynamoDBClient({ region, endpoint: gateway.url, credentials: operator, systemClockOffset });
 };
 const item = (pk: string, sk: number, value = "x") => ({ pk: { S: pk }, sk: { N: String(sk) }, value: { S: value } });
 const put = (pk: string, sk: number, value?: string) =>
-  send(new PutItemCommand({ TableName: table.name, Item: item(pk, sk, value) }));
+  client().send(new PutItemCommand({ TableName: table.name, Item: item(pk, sk, value) }));
 /** `pk/sk` of each record of each call. */
 const keysOf = (records: readonly StreamRecord[]) =>
   records.map(({ dynamodb: { Keys } }) => {
@@ -163,14 +166,14 @@ describe("a stream", () => {
   test("brings inserts, changes and removals as Lambda hands them to a function", async () => {
     await map();
     await put("a", 1);
-    await send(
+    await client().send(
       new UpdateItemCommand({
         ...{ TableName: table.name, Key: { pk: { S: "a" }, sk: { N: "1" } } },
         ...{ UpdateExpression: "SET #v = :v", ExpressionAttributeNames: { "#v": "value" } },
         ExpressionAttributeValues: { ":v": { S: "y" } },
       }),
     );
-    await send(new DeleteItemCommand({ TableName: table.name, Key: { pk: { S: "a" }, sk: { N: "1" } } }));
+    await client().send(new DeleteItemCommand({ TableName: table.name, Key: { pk: { S: "a" }, sk: { N: "1" } } }));
     await sources.settled();
     const records = calls.flat();
     expect(records.map(({ eventName }) => eventName)).toEqual(["INSERT", "MODIFY", "REMOVE"]);
@@ -199,12 +202,14 @@ describe("a stream", () => {
     await map();
     await put("a", 1);
     await put("a", 1);
-    await send(
+    await client().send(
       new TransactWriteItemsCommand({
         TransactItems: [2, 3].map((sk) => ({ Put: { TableName: table.name, Item: item("a", sk) } })),
       }),
     );
-    await send(new BatchWriteItemCommand({ RequestItems: { [table.name]: [{ PutRequest: { Item: item("a", 4) } }] } }));
+    await client().send(
+      new BatchWriteItemCommand({ RequestItems: { [table.name]: [{ PutRequest: { Item: item("a", 4) } }] } }),
+    );
     await sources.settled();
     expect(calls.flatMap(keysOf)).toEqual(["a/1", "a/2", "a/3", "a/4"]);
   });
@@ -263,7 +268,7 @@ describe("a mapping", () => {
     await put("a", 2);
     await sources.settled();
     expect(seen()).toEqual([["a/2"]]);
-    await sources.close();
+    await stop();
     calls.length = 0;
     await map({ functionArn: `${functionArn}-other` });
     await sources.settled();
@@ -272,7 +277,7 @@ describe("a mapping", () => {
 
   test("goes on where it was after a restart, and at most repeats what was cut off", async () => {
     await map({ batchSize: 1 });
-    let begun = () => undefined as void;
+    let begun: () => void = () => undefined;
     const isAtWork = new Promise<void>((resolve) => {
       begun = resolve;
     });
@@ -283,7 +288,7 @@ describe("a mapping", () => {
     };
     for (const sk of [1, 2, 3]) await put("a", sk);
     await isAtWork;
-    await sources.close();
+    await stop();
     work = () => undefined;
     await map({ batchSize: 1 });
     await sources.settled();
@@ -314,7 +319,7 @@ describe("a mapping", () => {
     await put("a", 1, "keep it");
     await put("a", 2, "drop it");
     await put("a", 1, "keep it too");
-    await send(new DeleteItemCommand({ TableName: table.name, Key: { pk: { S: "a" }, sk: { N: "2" } } }));
+    await client().send(new DeleteItemCommand({ TableName: table.name, Key: { pk: { S: "a" }, sk: { N: "2" } } }));
     await sources.settled();
     expect(calls.flat().map(({ eventName }) => eventName)).toEqual(["INSERT", "REMOVE"]);
   });
@@ -458,6 +463,7 @@ describe("the fault rig", () => {
     await put("a", 1);
     await sources.settled();
     expect(seen()).toEqual([["a/1"], ["a/1"]]);
-    expect(faults.fired.filter(({ service }) => service === "dynamodb-stream")).toHaveLength(2 + 2);
+    expect(faults.fired.slice(-2).map(({ effect }) => effect.kind)).toEqual(["fail-after-work", "throttle"]);
+    expect(faults.fired.at(-1)?.resource).toMatch(new RegExp(`^${table.name} \\d+$`));
   });
 });

@@ -1,4 +1,6 @@
 // A fleet of upstream accounts and several Lambdas that choose among them, in simulated time: hours pass in a moment.
+
+import type { AccountChange } from "../../../../lambdas/relay/providers/provider.ts";
 import type { Account, AccountCondition } from "../../../../lambdas/relay/scheduling/account.ts";
 import { dayOf, minuteOf } from "../../../../lambdas/relay/scheduling/account-load.ts";
 import { chooseAccount } from "../../../../lambdas/relay/scheduling/choose-account.ts";
@@ -9,7 +11,6 @@ import type { Slot, SlotFigures } from "../../../../lambdas/relay/scheduling/slo
 import { SlotBook, type SlotStore } from "../../../../lambdas/relay/scheduling/slot-book.ts";
 import { type MinuteFigures, noTraffic, type Snapshot } from "../../../../lambdas/relay/scheduling/snapshot.ts";
 import type { RelaySettings } from "../../../../lambdas/relay/settings.ts";
-import type { AccountChange } from "../../../../lambdas/relay/providers/provider.ts";
 import { randomFrom, snapshotOf, start } from "./sample-accounts.ts";
 
 /** How an upstream behaves at a moment. */
@@ -74,7 +75,13 @@ class SimulatedTable implements SlotStore, ConditionStore {
     return true;
   }
 
-  async release({ accountId, shard }: Slot, requestId: string, figures: SlotFigures | undefined, _: unknown, now: number) {
+  async release(
+    { accountId, shard }: Slot,
+    requestId: string,
+    figures: SlotFigures | undefined,
+    _: unknown,
+    now: number,
+  ) {
     const place = `${accountId}#${shard}`;
     if (!this.#leasesOf(place).delete(requestId) || figures === undefined) return;
     const minute = minuteOf(now);
@@ -248,7 +255,10 @@ export async function runFleet(plan: FleetPlan): Promise<FleetRun> {
       nextArrival += (-Math.log(1 - random()) * 1000) / plan.requestsPerSecond;
       continue;
     }
-    if (timer === undefined || (nextArrival >= end && timer.run === everyMinute && open.values().every((n) => n === 0))) {
+    if (
+      timer === undefined ||
+      (nextArrival >= end && timer.run === everyMinute && open.values().every((n) => n === 0))
+    ) {
       break;
     }
     timers.shift();

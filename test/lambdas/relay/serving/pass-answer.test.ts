@@ -2,6 +2,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { AnswerReader } from "../../../../lambdas/relay/protocols/protocol.ts";
 import { Refusal } from "../../../../lambdas/relay/refusal.ts";
+import { Arrivals } from "../../../../lambdas/relay/serving/arrivals.ts";
 import type { Meter } from "../../../../lambdas/relay/serving/meter.ts";
 import { type Passed, type PassOptions, passAnswer } from "../../../../lambdas/relay/serving/pass-answer.ts";
 import { TransportError } from "../../../../lambdas/relay/transports/transport.ts";
@@ -54,7 +55,9 @@ function stage(body: AsyncIterable<Buffer>, more: Partial<PassOptions> = {}) {
   const ticks = new Set<() => void>();
   const options: PassOptions = {
     reader: wordReader(),
-    exchange: { status: 200, headers: {}, body, abort },
+    arrivals: new Arrivals(body),
+    first: Buffer.alloc(0),
+    exchange: { abort },
     meter: undefined,
     pings: true,
     began: () => {},

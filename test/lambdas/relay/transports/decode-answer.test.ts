@@ -23,7 +23,7 @@ const encoders = {
 const names = Object.keys(encoders) as (keyof typeof encoders)[];
 const codingOf = (name: string) => name.split(",")[0] ?? "";
 
-async function ask(answer: (response: ServerResponse) => void) {
+async function ask(answer: (response: ServerResponse) => unknown) {
   const port = await servePlain((_request, response) => answer(response));
   return transport.send(
     { method: "POST", url: `http://127.0.0.1:${port}/`, headers: {}, body: Buffer.alloc(0) },
@@ -80,7 +80,7 @@ describe.each(names)("an answer in %s", (name) => {
   it("comes event by event when it is flushed so", async () => {
     const encoder = open();
     const { body } = await ask((response) => {
-      response.writeHead(200, { "content-encoding": coding });
+      response.writeHead(200, { "content-encoding": coding }).flushHeaders();
       encoder.pipe(response);
     });
     const flush = promisify((done: () => void) => encoder.flush(done));

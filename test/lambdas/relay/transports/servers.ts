@@ -143,7 +143,7 @@ export async function serveSocks(
 ): Promise<ProxyLog> {
   const tunnels: string[] = [];
   const credentials: (string | undefined)[] = [];
-  const port = await serveSockets(async (client) => {
+  const serve = async (client: Socket) => {
     try {
       const greeting = await read(client, 2);
       const methods = await read(client, greeting[1] ?? 0);
@@ -172,7 +172,8 @@ export async function serveSocks(
     } catch {
       return client.destroy();
     }
-  });
+  };
+  const port = await serveSockets((client) => void serve(client));
   return { port, tunnels, credentials };
 }
 

@@ -1,0 +1,52 @@
+// Rebuild: counts a range of hours anew from its records, by marking it; refuses by name what has no records any more.
+import { CausewayError } from "../../shared/errors.ts";
+import { hourAt, laneCount, laneOf, type Unit } from "./units.ts";
+
+export interface RebuildRange {
+  /** Milliseconds since 1970; taken as whole hours of UTC. */
+  readonly from: number;
+  /** Not part of it. */
+  readonly to: number;
+}
+
+export interface RebuildPorts {
+  mark(unit: Unit, now: number): Promise<void>;
+  now(): number;
+}
+
+const hour = 3_600_000;
+const day = 24 * hour;
+const mostDays = 31;
+/** Records may be dropped from the moment on which their time is over. */
+const margin = hour;
+const marksAtOnce = 16;
+
+/**
+ * Throws `RecordsExpired` where records of the range may be gone already, `InputInvalid` for no range or one of more than
+ * 31 days. `recordDays`: how long records are kept; where that was changed within the range, the smaller number.
+ */
+export function checkRebuild({ from, to }: RebuildRange, recordDays: number, now: number): void {
+  if (!(from < to)) throw new CausewayError("InputInvalid", "from: The range ends before it begins.");
+  if (to - from > mostDays * day)
+    throw new CausewayError("InputInvalid", `to: Rebuild at most ${mostDays} days at once.`);
+  const first = now - recordDays * day + margin;
+  if (Math.floor(from / hour) * hour >= first) return;
+  throw new CausewayError(
+    "RecordsExpired",
+    `Records are kept for ${recordDays} days: what lies before ${new Date(Math.ceil(first / hour) * hour).toISOString()} cannot be counted anew. Its figures stand as they are.`,
+  );
+}
+
+/** Marks every lane of the range's hours; the next roll-ups count them. Returns the number of hours. */
+export async function markRange({ from, to }: RebuildRange, ports: RebuildPorts): Promise<number> {
+  const begin = Math.floor(from / hour) * hour;
+  const end = Math.min(to, ports.now());
+  const lanes: Unit[] = [];
+  for (let at = begin; at < end; at += hour) {
+    for (let lane = 0; lane < laneCount; lane += 1) lanes.push(laneOf(hourAt(at), lane));
+  }
+  for (let at = 0; at < lanes.length; at += marksAtOnce) {
+    await Promise.all(lanes.slice(at, at + marksAtOnce).map((lane) => ports.mark(lane, ports.now())));
+  }
+  return lanes.length / laneCount;
+}

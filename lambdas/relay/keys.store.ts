@@ -1,0 +1,455 @@
+// Client keys for those who manage them. A change goes to the ledger's item first, under its version alone, so that it counts at once
+// and never waits for the streams that run on the key; then to the item with its name, where the list is read.
+import { randomUUID } from "node:crypto";
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  QueryCommand,
+  ScanCommand,
+  TransactionCanceledException,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
+import { CausewayError } from "../shared/errors.ts";
+import { patientCall } from "../shared/patient-call.ts";
+import {
+  type Attribute,
+  attributeOf,
+  attributesOf,
+  number,
+  numberOf,
+  type StoredItem,
+  text,
+} from "./ledger/attributes.ts";
+import {
+  deletionChange,
+  type ItemChange,
+  type KeyChange,
+  type KeyMeta,
+  type KeyView,
+  keyMetaOf,
+  ledgerChange,
+  type NewKey,
+  newLedgerItem,
+  newMetaItem,
+  restorationChange,
+  rotationChange,
+} from "./ledger/kept-key.ts";
+import { itemKeyOf, keyPrefix, ledgerKeyOf, reservedByWindow } from "./ledger/key-item.ts";
+import type { LedgerKey } from "./ledger/ledger.ts";
+
+export interface KeysOptions {
+  readonly client: Pick<DynamoDBClient, "send">;
+  readonly keysTable: string;
+  readonly now: () => number;
+  /** 0 to 1, for waits. */
+  readonly random: () => number;
+}
+
+export interface KeysQuestion {
+  /** 1 to 100. */
+  readonly most: number;
+  /** The position that the page before ended at. */
+  readonly after?: string | undefined;
+  readonly owner?: string | undefined;
+  readonly tag?: string | undefined;
+  readonly enabled?: boolean | undefined;
+  /** Default: only those that are not. */
+  readonly deleted?: boolean | undefined;
+}
+
+export interface BalanceEntry {
+  /** Told apart from every other one of the key: a repetition changes nothing. */
+  readonly entryId: string;
+  /** RFC 3339. */
+  readonly at: string;
+  readonly kind: "top-up" | "adjustment";
+  readonly nanoUsd: number;
+  readonly note: string;
+  readonly by: string;
+}
+
+/** What a key has used, and what of that is only reserved, by window name; nano-USD. */
+export interface KeyFigures {
+  readonly key: LedgerKey;
+  readonly reserved: Readonly<Record<string, number>>;
+}
+
+const keysListing = "keys";
+const balanceListing = (keyId: string) => `balance#${keyId}`;
+const metaKeyOf = (keyId: string) => ({ pk: text(`meta#${keyId}`) });
+const entryKeyOf = (keyId: string, entryId: string) => ({ pk: text(`balance#${keyId}#${entryId}`) });
+
+/** Against streams on the same item a transaction may need some tries. */
+const mostAttempts = 12;
+const keysAtOnce = 8;
+/** Between reading a key and changing it, others may have changed it. */
+const mostTurns = 5;
+/** Of a filtered list: so many are looked at in one query, and so many queries are made for one page. */
+const looksPerQuery = 100;
+const mostQueriesPerPage = 5;
+const keysPerPage = 200;
+/** Sums stay exact: four million dollars, either way. */
+const mostBalance = 4_000_000 * 1_000_000_000;
+
+/** All methods throw `AwsUnavailable` where DynamoDB does not answer well. */
+export class KeysStore {
+  readonly #options: KeysOptions;
+
+  constructor(options: KeysOptions) {
+    this.#options = options;
+  }
+
+  /** Those that are there already with the same secret stay as they are. Throws `Conflict` for one with another secret. */
+  async create(keys: readonly NewKey[]): Promise<void> {
+    const waiting = [...keys];
+    const work = async () => {
+      for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) await this.#createOne(key);
+    };
+    await Promise.all(Array.from({ length: keysAtOnce }, work));
+  }
+
+  /** Consistent. Undefined: there is none. */
+  async read(keyId: string): Promise<KeyView | undefined> {
+    const [item, meta] = await Promise.all([this.#get(itemKeyOf(keyId)), this.#get(metaKeyOf(keyId))]);
+    return item && meta && { meta: keyMetaOf(meta), key: ledgerKeyOf(keyId, item) };
+  }
+
+  /** The newest first; a moment behind. A page may be short, even empty: the list ends where there is no position. */
+  async list(
+    question: KeysQuestion,
+  ): Promise<{ readonly metas: readonly KeyMeta[]; readonly position: string | undefined }> {
+    const metas: KeyMeta[] = [];
+    let { after } = question;
+    for (let query = 0; query < mostQueriesPerPage; query += 1) {
+      const page = await this.#queryListing(keysListing, looksPerQuery, after);
+      after = page.position;
+      for (const item of page.items) {
+        const meta = keyMetaOf(item);
+        if (!matches(meta, question)) continue;
+        metas.push(meta);
+        if (metas.length < question.most) continue;
+        const isLast = item === page.items.at(-1) && page.position === undefined;
+        return { metas, position: isLast ? undefined : positionOf(item) };
+      }
+      if (after === undefined) break;
+    }
+    return { metas, position: after };
+  }
+
+  /**
+   * `seen`: the version that the caller has seen; undefined: whatever it is. Counts at the next request, and at the next extension of
+   * those that run. Throws `NotFound`, `PreconditionFailed`, or `Conflict` for a deleted key.
+   */
+  async change(keyId: string, seen: number | undefined, change: KeyChange, by: string): Promise<KeyView> {
+    const version = await this.#changeItem(keyId, seen, (_item, key) => {
+      if (key.isDeleted) throw new CausewayError("Conflict", `The key ${keyId} is deleted. Restore it first.`);
+      return ledgerChange(change, key);
+    });
+    const { name, owner, tags, enabled } = change;
+    const details = attributesOf({ name, owner, tags });
+    await this.#changeMeta(keyId, "details", details, version, by);
+    if (enabled !== undefined) await this.#changeMeta(keyId, "enabled", attributesOf({ enabled }), version, by);
+    return this.#mustRead(keyId);
+  }
+
+  /** Switched off at once; what it used stays. A deleted key stays as it is. Throws `NotFound`. */
+  async markDeleted(keyId: string, by: string): Promise<KeyView> {
+    const now = this.#options.now();
+    const version = await this.#changeItem(keyId, undefined, (_item, key) =>
+      key.isDeleted ? undefined : deletionChange(now),
+    );
+    const deletedAt = new Date(now).toISOString();
+    await this.#changeMeta(keyId, "deletedAt", attributesOf({ deletedAt }), version, by);
+    return this.#mustRead(keyId);
+  }
+
+  /** As it was before it was deleted, switched on or off. Throws `NotFound`. */
+  async restore(keyId: string, by: string): Promise<KeyView> {
+    const version = await this.#changeItem(keyId, undefined, (item, key) =>
+      key.isDeleted ? restorationChange(item) : undefined,
+    );
+    await this.#changeMeta(keyId, "deletedAt", {}, version, by);
+    return this.#mustRead(keyId);
+  }
+
+  /**
+   * A new secret; those before are taken until `overlapUntil` (milliseconds since 1970), or not at all if that is over. Repeated with
+   * the same hash, it changes nothing. Throws `NotFound`, or `Conflict` for a deleted key.
+   */
+  async rotate(
+    keyId: string,
+    { hash, masked, overlapUntil }: { readonly hash: string; readonly masked: string; readonly overlapUntil: number },
+    by: string,
+  ): Promise<KeyView> {
+    const version = await this.#changeItem(keyId, undefined, (_item, key) => {
+      if (Object.hasOwn(key.secrets, hash)) return undefined;
+      if (key.isDeleted) throw new CausewayError("Conflict", `The key ${keyId} is deleted. Restore it first.`);
+      return rotationChange(hash, key, overlapUntil, this.#options.now());
+    });
+    await this.#changeMeta(keyId, "masked", attributesOf({ masked }), version, by);
+    return this.#mustRead(keyId);
+  }
+
+  /**
+   * Entry and balance in one transaction, once for each `entryId`. Throws `NotFound`; `Conflict` where the balance would leave its
+   * bounds; `IdempotencyKeyReused` for an entry that is there with another amount.
+   */
+  async addToBalance(wanted: Omit<BalanceEntry, "at"> & { readonly keyId: string }): Promise<BalanceEntry> {
+    const { keyId, entryId, kind, nanoUsd, note, by } = wanted;
+    const entry = { entryId, at: new Date(this.#options.now()).toISOString(), kind, nanoUsd, note, by };
+    const { client, keysTable } = this.#options;
+    const bound = nanoUsd > 0 ? "#bal <= :bound" : "#bal >= :bound";
+    const put = {
+      TableName: keysTable,
+      Item: {
+        ...entryKeyOf(keyId, entryId),
+        ...attributesOf({ ...entry, listing: balanceListing(keyId), createdAt: entry.at }),
+      },
+      ConditionExpression: "attribute_not_exists(#pk)",
+      ExpressionAttributeNames: { "#pk": "pk" },
+    };
+    const update = {
+      TableName: keysTable,
+      Key: itemKeyOf(keyId),
+      ConditionExpression: `attribute_exists(#pk) AND (attribute_not_exists(#bal) OR ${bound})`,
+      UpdateExpression: "SET #bal = if_not_exists(#bal, :zero) + :change",
+      ExpressionAttributeNames: { "#pk": "pk", "#bal": "bal" },
+      ExpressionAttributeValues: {
+        ":zero": number(0),
+        ":change": number(nanoUsd),
+        ":bound": number(nanoUsd > 0 ? mostBalance - nanoUsd : -mostBalance - nanoUsd),
+      },
+    };
+    const write = new TransactWriteItemsCommand({ TransactItems: [{ Put: put }, { Update: update }] });
+    try {
+      await this.#call(() => client.send(write));
+      return entry;
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      const [ofEntry, ofKey] = (error.CancellationReasons ?? []).map(({ Code }) => Code === "ConditionalCheckFailed");
+      if (ofEntry) return this.#entryThatIsThere(keyId, entry);
+      if (!ofKey) throw error;
+    }
+    if ((await this.#get(itemKeyOf(keyId))) === undefined) throw unknownKey(keyId);
+    throw new CausewayError("Conflict", "The balance would be beyond four million dollars.");
+  }
+
+  /** Top-ups and adjustments, the newest first; a moment behind. */
+  async listBalance(
+    keyId: string,
+    { most, after }: { readonly most: number; readonly after?: string | undefined },
+  ): Promise<{ readonly entries: readonly BalanceEntry[]; readonly position: string | undefined }> {
+    const { items, position } = await this.#queryListing(balanceListing(keyId), most, after);
+    return { entries: items.map(entryOf), position };
+  }
+
+  /** One page of all keys, deleted ones too, with what they have used. Without `after`: the first. */
+  async figures(
+    after?: string,
+  ): Promise<{ readonly keys: readonly KeyFigures[]; readonly position: string | undefined }> {
+    const scan = new ScanCommand({
+      TableName: this.#options.keysTable,
+      Limit: keysPerPage,
+      FilterExpression: "begins_with(#pk, :key)",
+      ExpressionAttributeNames: { "#pk": "pk" },
+      ExpressionAttributeValues: { ":key": text(keyPrefix) },
+      ExclusiveStartKey: after === undefined ? undefined : { pk: text(after) },
+    });
+    const answer = await this.#call(() => this.#options.client.send(scan));
+    const keys = ((answer.Items ?? []) as StoredItem[]).map((item) => ({
+      key: ledgerKeyOf((item.pk?.S ?? "").slice(keyPrefix.length), item),
+      reserved: reservedByWindow(item),
+    }));
+    return { keys, position: answer.LastEvaluatedKey?.pk?.S };
+  }
+
+  async #createOne(key: NewKey): Promise<void> {
+    const { client, keysTable: TableName } = this.#options;
+    const at = new Date(this.#options.now()).toISOString();
+    const isNew = { ConditionExpression: "attribute_not_exists(#pk)", ExpressionAttributeNames: { "#pk": "pk" } };
+    const item = { ...itemKeyOf(key.keyId), ...newLedgerItem(key) };
+    const meta = { ...metaKeyOf(key.keyId), ...newMetaItem(key, keysListing, at) };
+    const write = new TransactWriteItemsCommand({
+      TransactItems: [{ Put: { TableName, Item: item, ...isNew } }, { Put: { TableName, Item: meta, ...isNew } }],
+    });
+    try {
+      await this.#call(() => client.send(write));
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      const present = await this.#get(itemKeyOf(key.keyId));
+      if (present === undefined) throw error;
+      if (present.h?.M?.[key.hash] !== undefined) return;
+      throw new CausewayError("Conflict", `There is a key ${key.keyId} already, with another text.`);
+    }
+  }
+
+  /** The version after it. `plan` gives undefined where nothing is to be done. */
+  async #changeItem(
+    keyId: string,
+    seen: number | undefined,
+    plan: (item: StoredItem, key: LedgerKey) => ItemChange | undefined,
+  ): Promise<number> {
+    // Tells our own write, whose answer was lost, from somebody else's.
+    const changeId = randomUUID();
+    for (let turn = 0; turn < mostTurns; turn += 1) {
+      const item = await this.#get(itemKeyOf(keyId));
+      if (item === undefined) throw unknownKey(keyId);
+      const key = ledgerKeyOf(keyId, item);
+      if (seen !== undefined && key.version !== seen) throw changedMeanwhile();
+      const change = plan(item, key);
+      if (change === undefined) return key.version;
+      const next = key.version + 1;
+      if (await this.#writeItem(keyId, key.version, next, changeId, change)) return next;
+      if (seen !== undefined) throw changedMeanwhile();
+    }
+    throw new CausewayError("AwsUnavailable", `The key ${keyId} changes without end.`);
+  }
+
+  async #writeItem(
+    keyId: string,
+    version: number,
+    next: number,
+    changeId: string,
+    { set, remove }: ItemChange,
+  ): Promise<boolean> {
+    const all: Record<string, Attribute> = { ...set, v: number(next), chg: text(changeId) };
+    const names = [...Object.keys(all), ...remove];
+    const update = new UpdateItemCommand({
+      TableName: this.#options.keysTable,
+      Key: itemKeyOf(keyId),
+      ConditionExpression: "#v = :seen",
+      UpdateExpression: setAndRemove(Object.keys(all), remove),
+      ExpressionAttributeNames: Object.fromEntries(names.map((name) => [`#${name}`, name])),
+      ExpressionAttributeValues: { ...underColons(all), ":seen": number(version) },
+      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+    });
+    try {
+      await this.#call(() => this.#options.client.send(update));
+      return true;
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      const present = (error.Item ?? {}) as StoredItem;
+      return present.chg?.S === changeId && numberOf(present.v) === next;
+    }
+  }
+
+  /** `group`: what belongs together; of two changes the one of the later version stays, in whatever order they arrive. */
+  async #changeMeta(
+    keyId: string,
+    group: "details" | "enabled" | "deletedAt" | "masked",
+    set: Readonly<Record<string, Attribute>>,
+    version: number,
+    by: string,
+  ): Promise<void> {
+    const remove = group === "deletedAt" && set.deletedAt === undefined ? ["deletedAt"] : [];
+    const stamp = attributesOf({ changedAt: new Date(this.#options.now()).toISOString(), changedBy: by });
+    const order = `${group}Version`;
+    const all: Record<string, Attribute> = { ...set, ...stamp, [order]: attributeOf(version) };
+    const update = new UpdateItemCommand({
+      TableName: this.#options.keysTable,
+      Key: metaKeyOf(keyId),
+      ConditionExpression: `attribute_exists(#pk) AND (attribute_not_exists(#${order}) OR #${order} < :${order})`,
+      UpdateExpression: setAndRemove(Object.keys(all), remove),
+      ExpressionAttributeNames: Object.fromEntries(
+        ["pk", ...Object.keys(all), ...remove].map((name) => [`#${name}`, name]),
+      ),
+      ExpressionAttributeValues: underColons(all),
+    });
+    try {
+      await this.#call(() => this.#options.client.send(update));
+    } catch (error) {
+      // A later change was quicker, or this one is there already.
+      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+    }
+  }
+
+  async #entryThatIsThere(keyId: string, wanted: BalanceEntry): Promise<BalanceEntry> {
+    const item = await this.#get(entryKeyOf(keyId, wanted.entryId));
+    const entry = item && entryOf(item);
+    if (entry?.nanoUsd === wanted.nanoUsd && entry.kind === wanted.kind) return entry;
+    throw new CausewayError("IdempotencyKeyReused", "There is an entry of this id already, with another amount.");
+  }
+
+  async #mustRead(keyId: string): Promise<KeyView> {
+    const view = await this.read(keyId);
+    if (view === undefined) throw unknownKey(keyId);
+    return view;
+  }
+
+  async #get(key: { readonly pk: { readonly S: string } }): Promise<StoredItem | undefined> {
+    const get = new GetItemCommand({ TableName: this.#options.keysTable, Key: key, ConsistentRead: true });
+    return (await this.#call(() => this.#options.client.send(get))).Item as StoredItem | undefined;
+  }
+
+  async #queryListing(
+    listing: string,
+    most: number,
+    after: string | undefined,
+  ): Promise<{ readonly items: readonly StoredItem[]; readonly position: string | undefined }> {
+    const [pk, createdAt] = (after ?? "").split("@");
+    const query = new QueryCommand({
+      TableName: this.#options.keysTable,
+      IndexName: "byCreation",
+      KeyConditionExpression: "#listing = :listing",
+      ExpressionAttributeNames: { "#listing": "listing" },
+      ExpressionAttributeValues: { ":listing": text(listing) },
+      ScanIndexForward: false,
+      Limit: most,
+      ExclusiveStartKey:
+        pk && createdAt ? { pk: text(pk), listing: text(listing), createdAt: text(createdAt) } : undefined,
+    });
+    const answer = await this.#call(() => this.#options.client.send(query));
+    const last = answer.LastEvaluatedKey as StoredItem | undefined;
+    return { items: (answer.Items ?? []) as StoredItem[], position: last && positionOf(last) };
+  }
+
+  #call<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+    return patientCall(mostAttempts, this.#options.random, call);
+  }
+}
+
+function matches(meta: KeyMeta, { owner, tag, enabled, deleted = false }: KeysQuestion): boolean {
+  return (
+    (meta.deletedAt !== undefined) === deleted &&
+    (owner === undefined || meta.owner === owner) &&
+    (tag === undefined || meta.tags.includes(tag)) &&
+    (enabled === undefined || meta.enabled === enabled)
+  );
+}
+
+function positionOf(item: StoredItem): string {
+  return `${item.pk?.S ?? ""}@${item.createdAt?.S ?? ""}`;
+}
+
+function entryOf(item: StoredItem): BalanceEntry {
+  return {
+    entryId: item.entryId?.S ?? "",
+    at: item.at?.S ?? "",
+    kind: item.kind?.S === "adjustment" ? "adjustment" : "top-up",
+    nanoUsd: numberOf(item.nanoUsd) ?? 0,
+    note: item.note?.S ?? "",
+    by: item.by?.S ?? "",
+  };
+}
+
+function setAndRemove(set: readonly string[], remove: readonly string[]): string {
+  const removal = remove.length === 0 ? "" : ` REMOVE ${remove.map((name) => `#${name}`).join(", ")}`;
+  return `SET ${set.map((name) => `#${name} = :${name}`).join(", ")}${removal}`;
+}
+
+function underColons(attributes: Readonly<Record<string, Attribute>>): Record<string, Attribute> {
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`:${name}`, value]));
+}
+
+function unknownKey(keyId: string): CausewayError {
+  return new CausewayError("NotFound", `There is no key ${keyId}.`);
+}
+
+function changedMeanwhile(): CausewayError {
+  return new CausewayError(
+    "PreconditionFailed",
+    "The key has been changed since you saw it. Get it again, look at what changed, and repeat your change with the new ETag.",
+  );
+}

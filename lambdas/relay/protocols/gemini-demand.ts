@@ -1,0 +1,139 @@
+// What a request to the Gemini API may cost, which session it belongs to, and what it refers to.
+import { Refusal } from "../refusal.ts";
+import { contentHash } from "../wire/content-hash.ts";
+import { type JsonObject, listOf, objectOf, objectsOf, positiveOf, textOf } from "../wire/json-values.ts";
+import { boundIdsOf, mostCallsUnstated } from "./demand-parts.ts";
+import type { ClientRequest, Demand } from "./protocol.ts";
+import type { RequestBody } from "./request-body.ts";
+
+/** Function calling and the like add instructions. */
+const toolInstructionTokens = 1000;
+
+/** 258 tokens a tile of 768 pixels: a large image that is strongly compressed has fewer bytes than tokens. */
+const mostImageTokens = 17_000;
+
+/** Implicit caching begins at some thousand tokens. */
+const leastCachedBytes = 4096;
+
+/** Models that never think; and those of 2.5 that do not with a budget of 0. All others are taken to think out of sight. */
+const neverThinks = /^(gemini-1\.5-|gemini-2\.0-(flash|flash-lite|pro)(-exp|-\d{3})?$|gemma-)/;
+const thinksByBudget = /^gemini-2\.5-flash(-lite)?(-\d|-preview|$)/;
+
+/** Tools that Google runs: name in the price table. */
+const serverTools: Readonly<Record<string, string>> = {
+  googleSearch: "google_search",
+  googleSearchRetrieval: "google_search",
+  enterpriseWebSearch: "enterprise_web_search",
+  googleMaps: "google_maps",
+  urlContext: "url_context",
+  codeExecution: "code_execution",
+  fileSearch: "file_search",
+  mcpServers: "mcp",
+  retrieval: "retrieval",
+};
+
+/** Requests as Google's JSON allows them: in camelCase, and with the names of the protocol buffers. Throws for both at once. */
+export function fieldOf(object: JsonObject | undefined, name: string): unknown {
+  const other = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  if (object === undefined) return undefined;
+  if (name !== other && object[name] !== undefined && object[other] !== undefined) {
+    throw new Refusal("BodyInvalid", `${name}: is in the body more than once.`);
+  }
+  return object[name] ?? object[other];
+}
+
+export function geminiDemand({ json, bytes }: RequestBody, model: string, isStream: boolean): Demand {
+  const config = objectOf(fieldOf(json, "generationConfig"));
+  const tools = objectsOf(json.tools);
+  const run = tools.flatMap((tool) => Object.keys(serverTools).filter((name) => fieldOf(tool, name) !== undefined));
+  const content = contentOf(json);
+  const answers = positiveOf(fieldOf(config, "candidateCount")) ?? 1;
+  return {
+    inputBytes: bytes.length + (tools.length > 0 ? toolInstructionTokens : 0) + content.images * mostImageTokens,
+    hasInputElsewhere: content.isElsewhere || run.length > 0 || textOf(fieldOf(json, "cachedContent")) !== undefined,
+    mostOutputTokens: positiveOf(fieldOf(config, "maxOutputTokens")),
+    answers,
+    hasVisibleOutput: isStream && answers === 1 && run.length === 0 && saysAll(config, model),
+    serverTools: Object.fromEntries(run.map((name) => [serverTools[name] ?? name, mostCallsUnstated])),
+    ...tierOf(json),
+  };
+}
+
+/** Embeddings: everything is input, and there is no output. */
+export function geminiEmbedDemand({ bytes, json }: RequestBody): Demand {
+  const requests = [json, ...objectsOf(json.requests)];
+  const content: Content = { images: 0, isElsewhere: false, files: [] };
+  for (const request of requests) readParts(objectOf(request.content), content);
+  return {
+    inputBytes: bytes.length + content.images * mostImageTokens,
+    hasInputElsewhere: content.isElsewhere,
+    mostOutputTokens: 0,
+    answers: 1,
+    hasVisibleOutput: false,
+    serverTools: {},
+  };
+}
+
+/** Gemini CLI names no session in the mode with an API key: what implicit caching works on names it. */
+export function geminiSessions({ json, bytes }: RequestBody, { headers }: ClientRequest, model: string): string[] {
+  const named = textOf(headers["x-session-id"]) ?? textOf(headers["session-id"]);
+  if (named !== undefined) return [named];
+  if (bytes.length < leastCachedBytes) return [];
+  return [contentHash([model, fieldOf(json, "systemInstruction"), listOf(json.contents)[0]])];
+}
+
+/** Cached contents and uploaded files belong to the project of the key that made them; other addresses to nobody. */
+export function geminiBoundIds(json: JsonObject): string[] {
+  const files = contentOf(json).files.flatMap((uri) => {
+    const [, file] = /^https:\/\/[\w.-]+\.googleapis\.com\/\w+\/(files\/[\w-]+)/.exec(String(uri)) ?? [];
+    return file ?? [];
+  });
+  return boundIdsOf([fieldOf(json, "cachedContent"), ...files]);
+}
+
+function saysAll(config: JsonObject | undefined, model: string): boolean {
+  const modalities = listOf(fieldOf(config, "responseModalities"));
+  if (modalities.some((modality) => modality !== "TEXT")) return false;
+  const budget = fieldOf(objectOf(fieldOf(config, "thinkingConfig")), "thinkingBudget");
+  return neverThinks.test(model) || (budget === 0 && thinksByBudget.test(model));
+}
+
+function tierOf(json: JsonObject): { tier?: string } {
+  const tier = textOf(fieldOf(json, "serviceTier"))
+    ?.toLowerCase()
+    .replace(/^service_tier_/, "");
+  return tier === undefined || tier === "standard" || tier === "unspecified" ? {} : { tier };
+}
+
+interface Content {
+  images: number;
+  isElsewhere: boolean;
+  readonly files: unknown[];
+}
+
+function contentOf(json: JsonObject): Content {
+  const content: Content = { images: 0, isElsewhere: false, files: [] };
+  readParts(objectOf(fieldOf(json, "systemInstruction")), content);
+  const contents = json.contents;
+  for (const one of Array.isArray(contents) ? objectsOf(contents) : objectsOf([contents])) readParts(one, content);
+  return content;
+}
+
+/** Of media only images are bounded, by a number of tokens; sound, films and pages are not bounded by their bytes. */
+function readParts(one: JsonObject | undefined, content: Content): void {
+  const parts = one?.parts;
+  for (const part of Array.isArray(parts) ? objectsOf(parts) : objectsOf([parts])) {
+    const inline = objectOf(fieldOf(part, "inlineData"));
+    const file = objectOf(fieldOf(part, "fileData"));
+    if (inline !== undefined) {
+      if (String(fieldOf(inline, "mimeType")).startsWith("image/")) content.images += 1;
+      else content.isElsewhere = true;
+    }
+    if (file !== undefined) {
+      content.isElsewhere = true;
+      content.files.push(fieldOf(file, "fileUri"));
+    }
+    const result = objectOf(fieldOf(part, "functionResponse"));
+    if (result !== undefined) readParts(result, content);
+  }
+}

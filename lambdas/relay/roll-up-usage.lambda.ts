@@ -1,0 +1,46 @@
+// Entry: counts usage. Called by the stream of RelayUsage, every minute by a schedule, and by an administrator's rebuild.
+import { documentClient } from "../shared/aws-clients.ts";
+import { readEnvironment } from "../shared/environment.ts";
+import { messageOf } from "../shared/errors.ts";
+import { log } from "../shared/log.ts";
+import { makeHandler } from "../shared/make-handler.ts";
+import { publishCounts } from "../shared/metrics.ts";
+import { rollUpUsageEnvironment } from "./config.ts";
+import { rollUpInput, rollUpUsage } from "./counting/roll-up-usage.ts";
+import { SettingsStore } from "./settings.store.ts";
+import { TotalsStore } from "./totals.store.ts";
+import { UsageStore } from "./usage.store.ts";
+
+/** A unit that is begun is finished; what is left stays marked for the next call. */
+const timeToFinishMilliseconds = 60_000;
+
+export const handler = makeHandler({
+  input: rollUpInput,
+  build: () => {
+    const environment = readEnvironment(rollUpUsageEnvironment);
+    const documents = documentClient();
+    return {
+      totals: new TotalsStore(documents, environment.RELAY_TOTALS_TABLE),
+      usage: new UsageStore(documents, environment.RELAY_USAGE_TABLE),
+      settings: new SettingsStore(documents, environment.RELAY_ACCOUNTS_TABLE),
+    };
+  },
+  run: (input, { totals, usage, settings }, invocation) =>
+    rollUpUsage(input, {
+      mark: (unit, now) => totals.mark(unit, now),
+      marked: (most) => totals.marked(most, Date.now()),
+      claim: (unit, now, until) => totals.claim(unit, now, until),
+      finish: (claim) => totals.finish(claim),
+      records: (lane) => usage.lane(lane),
+      rows: (unit) => totals.rows(unit),
+      writeRow: (unit, row, expiresAt) => totals.writeRow(unit, row, expiresAt),
+      writeRecordsUntil: (...written) => totals.writeRecordsUntil(...written),
+      note: (name) => totals.note(name),
+      putNote: (name, note) => totals.putNote(name, note),
+      settings: async () => (await settings.settings()).settings,
+      count: publishCounts,
+      failed: (error) => log.error("a roll-up failed; the schedule tries it again", { error: messageOf(error) }),
+      hasTime: () => invocation.remainingMilliseconds() > timeToFinishMilliseconds,
+      now: Date.now,
+    }),
+});

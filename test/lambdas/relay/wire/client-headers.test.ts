@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { headersForUpstream } from "../../../../lambdas/relay/wire/client-headers.ts";
+
+test("everything goes upstream but the client's secrets, what is of the hop, and what is of the way", () => {
+  const kept = {
+    "anthropic-version": "2026-10-21",
+    "anthropic-beta": "a-2026-01-01,b-unknown",
+    "user-agent": "claude-cli/2.1.328 (external, sdk-cli)",
+    "x-app": "cli",
+    "x-stainless-lang": "js",
+    "x-claude-code-session-id": "s",
+    "content-type": "application/json",
+    "content-encoding": "gzip",
+    "idempotency-key": "i",
+    "x-something-new": "yes",
+  };
+  const removed = {
+    authorization: "Bearer cwk_x",
+    "x-api-key": "cwk_x",
+    "api-key": "cwk_x",
+    "x-goog-api-key": "cwk_x",
+    "proxy-authorization": "Basic x",
+    cookie: "session=1",
+    "openai-organization": "org-of-the-client",
+    "openai-project": "proj",
+    "x-goog-user-project": "p",
+    "x-goog-fieldmask": "candidates",
+    "x-http-method-override": "GET",
+    host: "relay.example",
+    connection: "keep-alive, X-Hop",
+    "x-hop": "1",
+    "keep-alive": "timeout=5",
+    "transfer-encoding": "chunked",
+    "content-length": "12",
+    "accept-encoding": "br",
+    upgrade: "websocket",
+    "x-forwarded-for": "10.0.0.1",
+    "x-amzn-trace-id": "Root=1",
+    via: "1.1 x",
+    origin: "https://page.example",
+    "sec-fetch-mode": "cors",
+    "cloudfront-viewer-country": "NO",
+  };
+  expect(headersForUpstream({ ...kept, ...removed })).toEqual(kept);
+});
