@@ -91,6 +91,7 @@ export function answerAsks(asks: Asks, close: () => Promise<void> = async () => 
   });
   // Nobody is left to serve when the parent has gone, however it went.
   process.once("disconnect", () => {
-    close().finally(() => process.exit(0));
+    const end = () => process.exit(0);
+    close().then(end, end);
   });
 }

@@ -43,6 +43,9 @@ const held: Behaviour = { outputTokens: 5, events: 5, betweenEventsMilliseconds:
 /** Between the events there is time to count what was called. */
 export const countedStream: Behaviour = { outputTokens: 5, events: 5, betweenEventsMilliseconds: 100 };
 
+/** Until V8 has compiled what is used most. */
+const warmUpRequests = 300;
+
 function closed(connections: number, requests: number): Load {
   return { kind: "closed", connections, requests };
 }
@@ -51,7 +54,7 @@ function json(connections: number, requests: number, asked: number): LoadCase {
   const step = { behaviour: answer, asksForStream: false };
   return {
     title: `JSON, ${connections} ${connections === 1 ? "connection" : "connections"}, ${scaled(requests, asked)} requests`,
-    warmUp: { ...step, load: closed(connections, scaled(300, asked)) },
+    warmUp: { ...step, load: closed(connections, warmUpRequests) },
     step: { ...step, load: closed(connections, scaled(requests, asked)) },
     memory: false,
   };
@@ -69,7 +72,7 @@ export function loadCase(name: Exclude<CaseName, "length" | "storage" | "cold">,
     case "paced": {
       const load: Load = { kind: "paced", perSecond: 50, requests: scaled(500, share) };
       const step = { behaviour: answer, asksForStream: false, load };
-      const warmUp = { ...step, load: { ...load, requests: scaled(50, share) } };
+      const warmUp = { ...step, load: closed(16, warmUpRequests) };
       return { title: `JSON, 50 requests a second, ${load.requests} requests`, warmUp, step, memory: false };
     }
     case "streams": {
@@ -77,7 +80,7 @@ export function loadCase(name: Exclude<CaseName, "length" | "storage" | "cold">,
       const requests = scaled(1000, share);
       return {
         title: `streams of ${eventsPerStream} events that come at once, 16 connections, ${requests} streams`,
-        warmUp: { ...step, load: closed(16, scaled(200, share)) },
+        warmUp: { ...step, load: closed(16, warmUpRequests) },
         step: { ...step, load: closed(16, requests) },
         memory: false,
       };

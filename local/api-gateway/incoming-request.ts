@@ -3,7 +3,7 @@ import type http from "node:http";
 
 export interface IncomingRequest {
   readonly httpMethod: string;
-  /** As sent, percent-encoded, without the query; begins with one slash. */
+  /** As sent, percent-encoded, without the query; begins with a slash, or with as many as the client wrote. */
   readonly rawPath: string;
   /** By name in the case in which it came first. */
   readonly headers: MultiValues;
@@ -38,7 +38,7 @@ export async function readIncoming(incoming: http.IncomingMessage, traceId: stri
   const sourceIp = incoming.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "127.0.0.1";
   return {
     httpMethod: incoming.method ?? "GET",
-    rawPath: `/${rawPath.replace(/^\/+/, "")}`,
+    rawPath: rawPath.startsWith("/") ? rawPath : `/${rawPath}`,
     headers: readHeaders(incoming, sourceIp, traceId),
     query: readQuery(queryAt < 0 ? "" : url.slice(queryAt + 1)),
     body: await readBody(incoming),

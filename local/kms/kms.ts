@@ -212,7 +212,12 @@ class KeyRing {
   #forEncryption(keyId: string, call: JsonCall, operation: string, encryptionContext: EncryptionContext): Key {
     const pairs = Object.entries(encryptionContext);
     const conditions = Object.fromEntries(pairs.map(([name, value]) => [`kms:EncryptionContext:${name}`, value]));
-    const key = this.#authorized(keyId, call, operation, conditions);
+    let key = this.find(keyId);
+    // A condition on the set of names (ForAllValues) is one question for each name.
+    for (const name of pairs.length > 0 ? Object.keys(encryptionContext) : [undefined]) {
+      const ofName: Record<string, string> = name === undefined ? {} : { "kms:EncryptionContextKeys": name };
+      key = this.#authorized(keyId, call, operation, { ...conditions, ...ofName });
+    }
     requireEnabled(key);
     requireUsage(key, "ENCRYPT_DECRYPT", operation);
     return key;

@@ -102,7 +102,7 @@ export class LambdaHost implements LambdaPort {
   /** As `invoke`, with what only Lambda's own API shows. Throws what a caller of the API would get. */
   async run(nameOrArn: string, payload: string, how: HostedInvocation = {}): Promise<HostedResult> {
     const hosted = this.#find(nameOrArn);
-    if (Buffer.byteLength(payload) > largestPayloadBytes) {
+    if (isTooLarge(payload)) {
       const message = `${Buffer.byteLength(payload)} byte payload is too large for the RequestResponse invocation type (limit ${largestPayloadBytes} bytes)`;
       throw new ServiceError(413, "RequestTooLargeException", message);
     }
@@ -271,10 +271,13 @@ function killOrder(fault: KillOrder): KillOrder {
   return { atCall: fault.atCall, when: fault.when, ...(fault.scope ? { scope: fault.scope } : {}) };
 }
 
+/** No text has more bytes than three for each of its letters: most payloads need no counting. */
+function isTooLarge(payload: string): boolean {
+  return payload.length * 3 > largestPayloadBytes && Buffer.byteLength(payload) > largestPayloadBytes;
+}
+
 function limitAnswer(outcome: Outcome): Outcome {
-  // No text has more bytes than three for each of its letters: most answers need no counting.
-  if ("error" in outcome || outcome.payload.length * 3 <= largestPayloadBytes) return outcome;
-  if (Buffer.byteLength(outcome.payload) <= largestPayloadBytes) return outcome;
+  if ("error" in outcome || !isTooLarge(outcome.payload)) return outcome;
   const errorMessage = `Response payload size exceeded maximum allowed payload size (${largestPayloadBytes} bytes).`;
   return { error: { errorType: "Function.ResponseSizeTooLarge", errorMessage } };
 }

@@ -68,7 +68,7 @@ export function connectionOf(cloud: LocalCloud): LocalConnection {
 
 /** With the machine client's credentials, so that `npx causeway --local` needs no sign-in. */
 export function apiOf({ api, signIn }: LocalCloud): Pick<LocalConnection, "api"> {
-  const [own] = api.list();
+  const own = api.list().find(({ name }) => name.endsWith("/HttpApi/Api"));
   const machine = signIn.clients().find(({ secret }) => secret !== undefined);
   if (own === undefined || machine?.secret === undefined) return {};
   const { clientId, secret: clientSecret } = machine;

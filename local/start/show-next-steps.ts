@@ -12,7 +12,7 @@ export function showNextSteps(
   { copies, mirror }: { readonly copies: CopiesResult; readonly mirror: MirrorResult },
 ): void {
   const own = stateDirectory === stateFolder ? "" : ` --state ${stateDirectory}`;
-  const api = cloud.api.list()[0];
+  const api = cloud.api.list().find(({ name }) => name.endsWith("/HttpApi/Api"));
   screen.say("");
   screen.say("Where to look next:");
   screen.say(`  the log of every function   ${folderForPeople(stateDirectory)}logs/`);

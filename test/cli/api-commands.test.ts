@@ -16,7 +16,7 @@ let api: readonly string[] = [];
 
 beforeAll(async () => {
   rig = await ApiRig.start();
-  api = ["--api", rig.cloud.api.url];
+  api = ["--api", rig.cloud.api.urlOf("HttpApi/Api")];
   const { accessKeyId, secretAccessKey } = rig.cloud.operator;
   const aliyun = { endpoint: rig.cloud.aliyun.rpcEndpoint, protocol: "http", region: "cn-hangzhou" } as const;
   const { url: endpointUrl, region } = rig.cloud;
@@ -258,7 +258,7 @@ describe("causeway login", { timeout: 120_000 }, () => {
     expect(statSync(kept).mode & 0o777).toBe(0o600);
     expect((await causeway(["copies", "list", ...api])).code).toBe(0);
     // The address may come from the environment.
-    const environment = { CAUSEWAY_API: `${rig.cloud.api.url}/` };
+    const environment = { CAUSEWAY_API: `${rig.cloud.api.urlOf("HttpApi/Api")}/` };
     expect((await causeway(["jobs", "list"], { environment })).code).toBe(0);
 
     const forbidden = await causeway(["copies", "start", apiInstance, "1", ...api]);

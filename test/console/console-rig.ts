@@ -70,11 +70,16 @@ export class ConsoleRig {
     return new ConsoleRig(cloud, faults, folder);
   }
 
+  /** The HTTP API, with its stage, no slash at the end. */
+  get url(): string {
+    return this.cloud.api.urlOf("HttpApi/Api");
+  }
+
   /** `path` with its query, from the API's stage on: `/api/jobs?limit=1`. */
   async call(pathAndQuery: string, { method = "GET", as, headers = {}, body }: ApiCall = {}): Promise<ApiAnswer> {
     const token = as === undefined ? undefined : as.includes(".") ? as : await this.cloud.signIn.tokenFor(as);
     const isText = typeof body === "string";
-    const answer = await fetch(this.cloud.api.url + pathAndQuery, {
+    const answer = await fetch(this.url + pathAndQuery, {
       method,
       redirect: "manual",
       headers: {

@@ -33,14 +33,14 @@ async function openDocs(address: string): Promise<{ page: Page; complaints: stri
 
 describe("the documents in a browser", () => {
   it.each(["", "/"])("load completely at /docs%s, and break no rule of their own", async (ending) => {
-    const { page, complaints } = await openDocs(`${rig.cloud.api.url}/docs${ending}`);
+    const { page, complaints } = await openDocs(`${rig.url}/docs${ending}`);
     expect(await page.locator(".opblock").count()).toBeGreaterThan(10);
     expect(complaints).toEqual([]);
     await page.close();
   });
 
   it("sign in a person by code and PKCE, and call the API as that person", { timeout: 120_000 }, async () => {
-    const { page } = await openDocs(`${rig.cloud.api.url}/docs`);
+    const { page } = await openDocs(`${rig.url}/docs`);
     await page.click("button.authorize");
     const dialog = page.locator(".auth-container", { hasText: "signIn" });
     const popup = page.waitForEvent("popup");

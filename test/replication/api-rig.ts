@@ -92,7 +92,7 @@ export class ApiRig {
 
   async call(pathAndQuery: string, request: ApiRequest = {}): Promise<ApiResponse> {
     const { method = "GET", as = "operator", body, headers = {} } = request;
-    const answer = await fetch(this.cloud.api.url + pathAndQuery, {
+    const answer = await fetch(this.cloud.api.urlOf("HttpApi/Api") + pathAndQuery, {
       method,
       headers: {
         Authorization: `Bearer ${await this.cloud.signIn.tokenFor(as)}`,

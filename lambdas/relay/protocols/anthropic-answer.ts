@@ -57,7 +57,7 @@ export class AnthropicStream extends EventAnswer<State> {
         this.#start(said);
         break;
       case "content_block_start":
-        this.outputBytes += hiddenTokensPerBlock + event.length;
+        this.outputBytes += hiddenTokensPerBlock + beginningLength(objectOf(said.content_block) ?? {});
         this.state = { ...this.state, open: [...this.state.open, indexOf(said)] };
         break;
       case "content_block_delta":
@@ -137,6 +137,12 @@ function visibleLength(text: string): number {
   }
   // Signatures of thinking are no output.
   return text.includes('"signature_delta"') ? 0 : text.length;
+}
+
+/** Of a block's beginning: a tool's name, and what compatible providers send at once. Results of tools are no output. */
+function beginningLength({ name, text, input }: JsonObject): number {
+  const written = [textOf(name), textOf(text), input === undefined ? undefined : JSON.stringify(input)];
+  return written.reduce<number>((sum, part) => sum + Buffer.byteLength(part ?? ""), 0);
 }
 
 function indexOf(said: JsonObject): number {

@@ -31,13 +31,13 @@ const hiddenTokensPerChoice = 16;
 interface State {
   /** Id, time and model of the first chunk, as the closing chunks repeat them. */
   readonly head: JsonObject | undefined;
-  /** Choices that began and are not finished. */
-  readonly open: readonly number[];
+  /** Choices with a finish reason. */
+  readonly finished: readonly number[];
   readonly hasUsage: boolean;
   readonly isComplete: boolean;
 }
 
-const before: State = { head: undefined, open: [], hasUsage: false, isComplete: false };
+const before: State = { head: undefined, finished: [], hasUsage: false, isComplete: false };
 
 export class ChatStream extends EventAnswer<State> {
   readonly #call: Call;
@@ -102,26 +102,24 @@ export class ChatStream extends EventAnswer<State> {
 
   #follow(chunk: JsonObject, choices: readonly JsonObject[]): void {
     const { id, created, model, system_fingerprint, service_tier } = chunk;
-    const head = this.state.head ?? { id, created, model, system_fingerprint, service_tier };
-    const open = new Set(this.state.open);
-    for (const choice of choices) {
-      const index = typeof choice.index === "number" ? choice.index : 0;
-      if (textOf(choice.finish_reason) === undefined) open.add(index);
-      else open.delete(index);
-    }
-    this.state = { ...this.state, head, open: [...open] };
+    // Azure's first chunk is about the prompt alone, and its id is empty.
+    const isNamed = this.state.head !== undefined || textOf(id) === undefined;
+    const head = isNamed ? this.state.head : { id, created, model, system_fingerprint, service_tier };
+    const finished = choices.filter((choice) => textOf(choice.finish_reason) !== undefined).map(indexOf);
+    this.state = { ...this.state, head, finished: [...this.state.finished, ...finished] };
   }
 
   protected closing(): string {
-    const { head, open, hasUsage, isComplete } = this.sent;
+    const { head, finished, hasUsage, isComplete } = this.sent;
     if (isComplete) return "";
-    const common = { ...(head ?? { id: "chatcmpl-relay", created: 0, model: this.#call.model }) };
+    const common = head ?? { id: "chatcmpl-relay", created: 0, model: this.#call.model };
     const chunk = { ...common, object: "chat.completion.chunk" };
-    const indexes = head === undefined ? Array.from({ length: this.#call.demand.answers }, (_, index) => index) : open;
-    const events = indexes.map((index) => {
+    const events: string[] = [];
+    for (let index = 0; index < this.#call.demand.answers; index += 1) {
+      if (finished.includes(index)) continue;
       const choice = { index, delta: {}, logprobs: null, finish_reason: "length" };
-      return writeEvent(undefined, { ...chunk, choices: [choice], ...(this.#wantsUsage && { usage: null }) });
-    });
+      events.push(writeEvent(undefined, { ...chunk, choices: [choice], ...(this.#wantsUsage && { usage: null }) }));
+    }
     if (this.#wantsUsage && !hasUsage) {
       events.push(writeEvent(undefined, { ...chunk, choices: [], usage: this.#estimate() }));
     }
@@ -160,6 +158,10 @@ function plainDeltaLength(event: Buffer): number {
     return text.includes('"delta":', behind) ? -1 : length;
   }
   return -1;
+}
+
+function indexOf({ index }: JsonObject): number {
+  return typeof index === "number" ? index : 0;
 }
 
 function errorOf(error: JsonObject) {

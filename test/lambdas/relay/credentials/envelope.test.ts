@@ -94,7 +94,6 @@ describe("a sealed credential", () => {
       name: "CredentialUnreadable",
       message: "The account's credential cannot be opened: give it anew.",
       details: {},
-      cause: undefined,
     });
   });
 

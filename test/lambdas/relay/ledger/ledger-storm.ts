@@ -307,7 +307,8 @@ export class Storm {
     if ((numberOf(changed.bal) ?? 0) < 0) this.breaches.push(`${keyId} took more than its balance`);
     for (const { requestId, windows, prepaid } of leasesOf(changed)) {
       const truth = this.truths.get(requestId);
-      if (truth !== undefined) Object.assign(truth, { windows, prepaid });
+      // An extension's answer has what it changed: neither windows nor balance are.
+      if (truth !== undefined && windows.length > 0) Object.assign(truth, { windows, prepaid });
     }
   }
 

@@ -41,6 +41,15 @@ describe("in a simulated fleet", () => {
     expect(run.openSlots).toBe(0);
   });
 
+  it("one Lambda alone takes the accounts strictly in turn", async () => {
+    const { served } = await runFleet({ ...plan, lambdas: 1, seconds: 60 });
+    const turns = served.toSorted((left, right) => left.at - right.at).map(({ accounts }) => accounts[0]);
+    expect(turns.length).toBeGreaterThan(1000);
+    for (let at = 4; at + 4 <= turns.length; at += 4) {
+      expect(new Set(turns.slice(at, at + 4)).size).toBe(4);
+    }
+  });
+
   it("weighted random gives each account its weight's share", async () => {
     const run = await runFleet({ ...plan, algorithm: "weighted-random" });
     expectShares(run, { a: 1 / 8, b: 2 / 8, c: 1 / 8, d: 4 / 8 });
