@@ -1,6 +1,7 @@
 // The relay's admin API as operators and holders of keys use it: real templates, gateway, functions, roles, tables and KMS.
 import { ScanCommand } from "@aws-sdk/lib-dynamodb";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { AnswerOf, Operation } from "../../cli/api/operations.ts";
 import { type ApiAnswer, ConsoleRig } from "../console/console-rig.ts";
 import { stopSchedules } from "../stop-schedules.ts";
 
@@ -21,13 +22,11 @@ afterAll(async () => {
   await rig?.close();
 });
 
-type Json = Readonly<Record<string, never>> & { readonly [name: string]: Json } & string & number & Json[];
-
-/** `data` of a success; anything else fails the test with what was answered. */
-async function ok(answer: Promise<ApiAnswer>): Promise<Json> {
+/** `data` of a success, as the route's own schema says it; anything else fails the test with what was answered. */
+async function ok<Name extends Operation>(_operation: Name, answer: Promise<ApiAnswer>): Promise<AnswerOf<Name>> {
   const { status, text, envelope } = await answer;
   expect(status, text).toBeLessThan(300);
-  return envelope.data as unknown as Json;
+  return envelope.data as unknown as AnswerOf<Name>;
 }
 
 const get = (path: string, as = "viewer") => rig.call(`/api/relay${path}`, { as });
@@ -37,14 +36,26 @@ const post = (path: string, body?: unknown, headers: Record<string, string> = {}
 const mine = (key: string, path = "/me", headers: Record<string, string> = { "x-api-key": key }) =>
   rig.call(`/api/relay${path}`, { headers });
 
-async function put(path: string, change: (before: Json) => unknown, as = "operator"): Promise<ApiAnswer> {
+/** Replaces what a GET shows, as whoever has just seen it. */
+async function put<Name extends Operation>(
+  _operation: Name,
+  path: string,
+  change: (before: AnswerOf<Name>) => unknown,
+  as = "operator",
+): Promise<ApiAnswer> {
   const before = await get(path, "operator");
-  const body = change(before.envelope.data as unknown as Json);
+  const body = change(before.envelope.data as unknown as AnswerOf<Name>);
   return send("PUT", path, body, { "If-Match": before.headers.get("etag") ?? "" }, as);
 }
 
 /** What a PUT of a key takes of what a GET shows. */
-const bodyOf = ({ name, owner, tags, expiry, policy }: Json) => ({ name, owner, tags, expiry, policy });
+const bodyOf = ({ name, owner, tags, expiry, policy }: AnswerOf<"getRelayKey">) => ({
+  name,
+  owner,
+  tags,
+  expiry,
+  policy,
+});
 
 const accountBody = () => ({
   name: "main",
@@ -70,17 +81,17 @@ async function everythingStored(): Promise<string> {
 
 describe("an upstream account", { timeout: 60_000 }, () => {
   it("is added with a credential that no answer and no table shows, and shows what its upstream says of it", async () => {
-    const added = await ok(post("/accounts", accountBody(), { "Idempotency-Key": "account-1" }));
+    const added = await ok("createRelayAccount", post("/accounts", accountBody(), { "Idempotency-Key": "account-1" }));
     expect(added).toMatchObject({ name: "main", platform: "anthropic", hasCredential: true, serving: { now: true } });
-    const again = await ok(post("/accounts", accountBody(), { "Idempotency-Key": "account-1" }));
+    const again = await ok("createRelayAccount", post("/accounts", accountBody(), { "Idempotency-Key": "account-1" }));
     expect(again.accountId).toBe(added.accountId);
 
-    const tested = await ok(post(`/accounts/${added.accountId}/test`));
+    const tested = await ok("testRelayAccount", post(`/accounts/${added.accountId}/test`));
     expect(tested).toMatchObject({ ok: true, status: 200, state: "healthy" });
-    expect(await ok(get(`/accounts/${added.accountId}`))).toMatchObject({ lastTest: { ok: true } });
+    expect(await ok("getRelayAccount", get(`/accounts/${added.accountId}`))).toMatchObject({ lastTest: { ok: true } });
 
-    const listed = await ok(get("/accounts?platform=anthropic"));
-    expect(listed.items.map(({ accountId }: Json) => accountId)).toEqual([added.accountId]);
+    const listed = await ok("listRelayAccounts", get("/accounts?platform=anthropic"));
+    expect(listed.items.map(({ accountId }) => accountId)).toEqual([added.accountId]);
     for (const text of [JSON.stringify(added), JSON.stringify(listed), await everythingStored()]) {
       expect(text).not.toContain(upstreamKey);
     }
@@ -88,29 +99,35 @@ describe("an upstream account", { timeout: 60_000 }, () => {
 
   it("that its upstream refuses says so in its test, and is well again with another credential", async () => {
     const { accountId } = await ok(
+      "createRelayAccount",
       post("/accounts", { ...accountBody(), name: "wrong", credential: { apiKey: "sk-ant-of-nobody" } }),
     );
-    const tested = await ok(post(`/accounts/${accountId}/test`));
+    const tested = await ok("testRelayAccount", post(`/accounts/${accountId}/test`));
     expect(tested).toMatchObject({ ok: false, status: 401, state: "unauthorised" });
     expect(JSON.stringify(tested)).not.toContain("sk-ant-of-nobody");
-    expect(await ok(get(`/accounts/${accountId}`))).toMatchObject({
+    expect(await ok("getRelayAccount", get(`/accounts/${accountId}`))).toMatchObject({
       serving: { now: false, reason: "unauthorised" },
       condition: { state: "unauthorised" },
     });
-    const { items } = await ok(get(`/accounts/${accountId}/errors`));
+    const { items } = await ok("listRelayAccountErrors", get(`/accounts/${accountId}/errors`));
     expect(items[0]).toMatchObject({ state: "unauthorised", count: 1, said: expect.stringMatching(/./) });
 
-    await ok(post(`/accounts/${accountId}/reset`));
-    expect((await ok(get(`/accounts/${accountId}`))).condition.state).toBe("healthy");
-    await ok(send("PUT", `/accounts/${accountId}/credential`, { credential: { apiKey: upstreamKey } }));
-    expect(await ok(post(`/accounts/${accountId}/test`))).toMatchObject({ ok: true, status: 200 });
-    expect(await ok(send("DELETE", `/accounts/${accountId}`))).toEqual({ accountId, name: "wrong" });
+    await ok("resetRelayAccount", post(`/accounts/${accountId}/reset`));
+    expect((await ok("getRelayAccount", get(`/accounts/${accountId}`))).condition.state).toBe("healthy");
+    await ok(
+      "replaceRelayCredential",
+      send("PUT", `/accounts/${accountId}/credential`, { credential: { apiKey: upstreamKey } }),
+    );
+    expect(await ok("testRelayAccount", post(`/accounts/${accountId}/test`))).toMatchObject({ ok: true, status: 200 });
+    expect(await ok("deleteRelayAccount", send("DELETE", `/accounts/${accountId}`))).toEqual({
+      accountId,
+      name: "wrong",
+    });
     expect((await get(`/accounts/${accountId}`)).status).toBe(404);
     expect(await everythingStored()).not.toContain(`cred#${accountId}`);
   });
 
   it.each([
-    ["http://llm.example.com", 409, "AddressRefused"],
     ["https://169.254.169.254/latest", 409, "AddressRefused"],
     ["https://10.1.2.3", 409, "AddressRefused"],
     ["https://[fd00:ec2::254]", 409, "AddressRefused"],
@@ -127,9 +144,9 @@ describe("an upstream account", { timeout: 60_000 }, () => {
     const refused = await post("/accounts", { ...accountBody(), proxy });
     expect(refused.envelope.data).toMatchObject({ name: "AddressRefused", fields: [{ field: "body.proxy.host" }] });
 
-    const { items } = await ok(get("/accounts"));
-    const { accountId } = items.find(({ name }: Json) => name === "main") ?? ({} as Json);
-    const stolen = await put(`/accounts/${accountId}`, () => {
+    const { items } = await ok("listRelayAccounts", get("/accounts"));
+    const accountId = items.find(({ name }) => name === "main")?.accountId ?? "";
+    const stolen = await put("getRelayAccount", `/accounts/${accountId}`, () => {
       const { credential: _, ...settings } = accountBody();
       return { ...settings, settings: { baseUrl: "https://evil.example.com" } };
     });
@@ -140,10 +157,14 @@ describe("an upstream account", { timeout: 60_000 }, () => {
   });
 
   it("is changed by whoever has seen it as it is, and only then", async () => {
-    const { items } = await ok(get("/accounts"));
-    const { accountId } = items[0] ?? ({} as Json);
+    const { items } = await ok("listRelayAccounts", get("/accounts"));
+    const accountId = items[0]?.accountId ?? "";
     const { credential: _, ...settings } = accountBody();
-    const weighed = await put(`/accounts/${accountId}`, () => ({ ...settings, weight: 7, groups: ["team"] }));
+    const weighed = await put("getRelayAccount", `/accounts/${accountId}`, () => ({
+      ...settings,
+      weight: 7,
+      groups: ["team"],
+    }));
     expect(weighed.envelope.data).toMatchObject({ weight: 7, groups: ["team"], version: 2 });
     const late = await send("PUT", `/accounts/${accountId}`, settings, { "If-Match": '"1"' });
     expect(late.status).toBe(412);
@@ -151,20 +172,20 @@ describe("an upstream account", { timeout: 60_000 }, () => {
   });
 
   it("belongs to groups, which go when nothing is in them", async () => {
-    const set = await ok(send("PUT", "/groups/team", { algorithm: "response-time" }));
+    const set = await ok("putRelayGroup", send("PUT", "/groups/team", { algorithm: "response-time" }));
     expect(set).toMatchObject({ group: "team", algorithm: "response-time", accounts: [{ name: "main" }] });
     expect((await send("DELETE", "/groups/team")).envelope).toMatchObject({
       code: 409,
       message: expect.stringMatching(/main is in/),
     });
-    await ok(send("PUT", "/groups/empty", {}));
-    await ok(send("DELETE", "/groups/empty"));
-    expect((await ok(get("/groups"))).items.map(({ group }: Json) => group)).toEqual(["team"]);
+    await ok("putRelayGroup", send("PUT", "/groups/empty", {}));
+    await ok("deleteRelayGroup", send("DELETE", "/groups/empty"));
+    expect((await ok("listRelayGroups", get("/groups"))).items.map(({ group }) => group)).toEqual(["team"]);
   });
 
   it("asks for what its provider's schemas say, which forms are made from", async () => {
-    const { items } = await ok(get("/providers"));
-    const names = items.map(({ provider }: Json) => provider);
+    const { items } = await ok("listRelayProviders", get("/providers"));
+    const names = items.map(({ provider }) => provider);
     expect(names).toEqual(
       expect.arrayContaining(["anthropic", "anthropic-compatible", "openai", "openai-compatible", "gemini"]),
     );
@@ -181,16 +202,16 @@ describe("a client key", { timeout: 60_000 }, () => {
     const first = await post("/keys", body, { "Idempotency-Key": "key-1" });
     const again = await post("/keys", body, { "Idempotency-Key": "key-1" });
     expect([first.status, again.status, again.headers.get("idempotency-replayed")]).toEqual([201, 201, "true"]);
-    const { key, keyId } = first.envelope.data as unknown as Json;
+    const { key, keyId } = first.envelope.data as unknown as AnswerOf<"createRelayKey">;
     expect(again.envelope.data).toMatchObject({ key, keyId });
     expect((await post("/keys", { ...body, name: "bob" }, { "Idempotency-Key": "key-1" })).status).toBe(422);
 
     expect(key).toMatch(/^cwk_/);
-    const other = await ok(post("/keys", body, { "Idempotency-Key": "key-2" }));
+    const other = await ok("createRelayKey", post("/keys", body, { "Idempotency-Key": "key-2" }));
     expect(other.key).not.toBe(key);
     const stored = await everythingStored();
     for (const text of [key, other.key, key.slice(16)]) expect(stored).not.toContain(text);
-    const shown = await ok(get(`/keys/${keyId}`));
+    const shown = await ok("getRelayKey", get(`/keys/${keyId}`));
     expect(shown).not.toHaveProperty("key");
     expect(shown).toMatchObject({ name: "alice", state: "active", maskedKey: expect.stringContaining(key.slice(-4)) });
     expect(shown.limits[0]).toMatchObject({
@@ -203,31 +224,34 @@ describe("a client key", { timeout: 60_000 }, () => {
   });
 
   it("serves requests, and its holder sees what is left and what was used, and nothing of anybody else", async () => {
-    const { key, keyId } = await ok(post("/keys", { name: "holder", policy: { spend: { day: dollar } } }));
+    const { key, keyId } = await ok(
+      "createRelayKey",
+      post("/keys", { name: "holder", policy: { spend: { day: dollar } } }),
+    );
     const answer = await ask(key);
     expect(answer.status, await answer.clone().text()).toBe(200);
     const used = await rig.cloud.aiUpstream.requests.at(-1);
     expect(used?.key).toBe("main");
 
-    const me = await ok(mine(key));
+    const me = await ok("getOwnRelayKey", mine(key));
     expect(me).toMatchObject({ keyId, name: "holder", platforms: ["anthropic", "openai", "gemini"] });
     expect(me.limits[0]).toMatchObject({ limit: "spend", window: "day", most: dollar });
     for (const header of ["x-goog-api-key", "api-key"])
       expect((await mine(key, "/me", { [header]: key })).status).toBe(200);
     expect((await mine(key, "/me", { Authorization: `Bearer ${key}` })).status).toBe(200);
     const from = encodeURIComponent(new Date(rig.cloud.clock.now() - 3_600_000).toISOString());
-    const usage = await ok(mine(key, `/me/usage?from=${from}&groupBy=day`));
+    const usage = await ok("getOwnRelayUsage", mine(key, `/me/usage?from=${from}&groupBy=day`));
     expect(Object.keys(usage.total)).not.toContain("realNanoUsd");
     expect((await mine(key, `/me/usage?from=${from}&groupBy=account`)).status).toBe(400);
     expect((await mine(key, `/me/usage?from=${from}&keyId=other`)).status).toBe(400);
 
-    const records = await ok(get(`/records?keyId=${keyId}`));
+    const records = await ok("listRelayRecords", get(`/records?keyId=${keyId}`));
     expect(records.items[0]).toMatchObject({ keyId, outcome: "ok", modelAsked: "claude-sonnet-4-5", status: 200 });
     expect(JSON.stringify(records)).not.toContain("Say hi");
   });
 
   it("opens nothing of the admin side, and no token opens its own", async () => {
-    const { key } = await ok(post("/keys", { name: "curious" }));
+    const { key } = await ok("createRelayKey", post("/keys", { name: "curious" }));
     for (const path of ["/keys", "/accounts", "/usage?from=2026-11-01T00:00:00Z", "/settings"]) {
       expect((await mine(key, path, { Authorization: `Bearer ${key}` })).status).toBe(401);
     }
@@ -236,32 +260,38 @@ describe("a client key", { timeout: 60_000 }, () => {
   });
 
   it("that is switched off, deleted or rotated is refused from then on, and comes back as it was", async () => {
-    const { key, keyId } = await ok(post("/keys", { name: "off" }));
-    await ok(post(`/keys/${keyId}/disable`));
+    const { key, keyId } = await ok("createRelayKey", post("/keys", { name: "off" }));
+    await ok("disableRelayKey", post(`/keys/${keyId}/disable`));
     expect([(await ask(key)).status, (await mine(key)).envelope.message]).toEqual([403, "This key is switched off."]);
-    expect((await ok(get("/keys?enabled=false"))).items.map((item: Json) => item.keyId)).toContain(keyId);
-    await ok(post(`/keys/${keyId}/enable`));
+    expect((await ok("listRelayKeys", get("/keys?enabled=false"))).items.map((item) => item.keyId)).toContain(keyId);
+    await ok("enableRelayKey", post(`/keys/${keyId}/enable`));
     expect((await ask(key)).status).toBe(200);
 
-    expect((await ok(send("DELETE", `/keys/${keyId}`))).state).toBe("deleted");
+    expect((await ok("deleteRelayKey", send("DELETE", `/keys/${keyId}`))).state).toBe("deleted");
     expect([(await ask(key)).status, (await mine(key)).status]).toEqual([401, 401]);
-    expect((await ok(get("/keys"))).items.map((item: Json) => item.keyId)).not.toContain(keyId);
-    expect((await ok(get("/keys?deleted=true"))).items.map((item: Json) => item.keyId)).toEqual([keyId]);
-    expect((await ok(post(`/keys/${keyId}/restore`))).state).toBe("active");
+    expect((await ok("listRelayKeys", get("/keys"))).items.map((item) => item.keyId)).not.toContain(keyId);
+    expect((await ok("listRelayKeys", get("/keys?deleted=true"))).items.map((item) => item.keyId)).toEqual([keyId]);
+    expect((await ok("restoreRelayKey", post(`/keys/${keyId}/restore`))).state).toBe("active");
     expect((await ask(key)).status).toBe(200);
 
-    const rotated = await ok(post(`/keys/${keyId}/rotate`, { overlapHours: 1 }, { "Idempotency-Key": "rotate-1" }));
-    const again = await ok(post(`/keys/${keyId}/rotate`, { overlapHours: 1 }, { "Idempotency-Key": "rotate-1" }));
+    const rotated = await ok(
+      "rotateRelayKey",
+      post(`/keys/${keyId}/rotate`, { overlapHours: 1 }, { "Idempotency-Key": "rotate-1" }),
+    );
+    const again = await ok(
+      "rotateRelayKey",
+      post(`/keys/${keyId}/rotate`, { overlapHours: 1 }, { "Idempotency-Key": "rotate-1" }),
+    );
     expect(again).toEqual(rotated);
     expect([(await ask(key)).status, (await ask(rotated.key)).status]).toEqual([200, 200]);
-    const last = await ok(post(`/keys/${keyId}/rotate`, { overlapHours: 0 }));
+    const last = await ok("rotateRelayKey", post(`/keys/${keyId}/rotate`, { overlapHours: 0 }));
     const statuses = await Promise.all([key, rotated.key, last.key].map(async (text) => (await mine(text)).status));
     expect(statuses).toEqual([401, 401, 200]);
   });
 
   it("is changed by whoever has seen it, and its new limits count at once", async () => {
-    const { key, keyId } = await ok(post("/keys", { name: "poor", tags: ["a"] }));
-    const changed = await put(`/keys/${keyId}`, (before) => ({
+    const { key, keyId } = await ok("createRelayKey", post("/keys", { name: "poor", tags: ["a"] }));
+    const changed = await put("getRelayKey", `/keys/${keyId}`, (before) => ({
       ...bodyOf(before),
       tags: ["b"],
       policy: { ...before.policy, spend: { ...before.policy.spend, total: 1 } },
@@ -273,25 +303,31 @@ describe("a client key", { timeout: 60_000 }, () => {
       expect.stringMatching(/limit|budget/i),
     ]);
     expect(refused.status).toBeGreaterThanOrEqual(400);
-    expect((await ok(get("/keys?tag=b"))).items.map((item: Json) => item.keyId)).toEqual([keyId]);
+    expect((await ok("listRelayKeys", get("/keys?tag=b"))).items.map((item) => item.keyId)).toEqual([keyId]);
     const late = await send("PUT", `/keys/${keyId}`, { name: "late" }, { "If-Match": '"1"' });
     expect(late.status).toBe(412);
   });
 
   it("has a balance that is topped up once for each request", async () => {
-    const { key, keyId } = await ok(post("/keys", { name: "prepaid", policy: { prepaid: true } }));
+    const { key, keyId } = await ok("createRelayKey", post("/keys", { name: "prepaid", policy: { prepaid: true } }));
     expect((await ask(key)).status).toBeGreaterThanOrEqual(400);
     const body = { kind: "top-up", nanoUsd: 2 * dollar, note: "order 7" };
     for (const _ of [1, 2]) {
-      const entry = await ok(post(`/keys/${keyId}/balance`, body, { "Idempotency-Key": "order-7" }));
+      const entry = await ok(
+        "changeRelayBalance",
+        post(`/keys/${keyId}/balance`, body, { "Idempotency-Key": "order-7" }),
+      );
       expect(entry).toMatchObject({ nanoUsd: 2 * dollar, balanceNanoUsd: 2 * dollar });
     }
     expect((await ask(key)).status).toBe(200);
-    await ok(post(`/keys/${keyId}/balance`, { kind: "adjustment", nanoUsd: -1, note: "a cent too much" }));
-    const page = await ok(get(`/keys/${keyId}/balance?limit=1`));
+    await ok(
+      "changeRelayBalance",
+      post(`/keys/${keyId}/balance`, { kind: "adjustment", nanoUsd: -1, note: "a cent too much" }),
+    );
+    const page = await ok("listRelayBalance", get(`/keys/${keyId}/balance?limit=1`));
     expect(page.items).toEqual([expect.objectContaining({ kind: "adjustment", nanoUsd: -1, note: "a cent too much" })]);
     expect(page.balanceNanoUsd).toBeLessThan(2 * dollar);
-    const rest = await ok(get(`/keys/${keyId}/balance?limit=1&cursor=${page.cursor}`));
+    const rest = await ok("listRelayBalance", get(`/keys/${keyId}/balance?limit=1&cursor=${page.cursor}`));
     expect(rest.items).toEqual([expect.objectContaining({ kind: "top-up", note: "order 7" })]);
     for (const wrong of [
       { ...body, nanoUsd: -5 },
@@ -305,14 +341,23 @@ describe("a client key", { timeout: 60_000 }, () => {
 
   it("is made with many others at once, and listed page by page", async () => {
     const names = Array.from({ length: 12 }, (_, index) => `bulk ${index}`);
-    const made = await ok(post("/keys/bulk", { names, tags: ["bulk"] }, { "Idempotency-Key": "bulk-1" }));
-    const again = await ok(post("/keys/bulk", { names, tags: ["bulk"] }, { "Idempotency-Key": "bulk-1" }));
-    expect(made.items.map(({ name }: Json) => name)).toEqual(names);
+    const made = await ok(
+      "createRelayKeys",
+      post("/keys/bulk", { names, tags: ["bulk"] }, { "Idempotency-Key": "bulk-1" }),
+    );
+    const again = await ok(
+      "createRelayKeys",
+      post("/keys/bulk", { names, tags: ["bulk"] }, { "Idempotency-Key": "bulk-1" }),
+    );
+    expect(made.items.map(({ name }) => name)).toEqual(names);
     expect(again).toEqual(made);
     const found: string[] = [];
     for (let cursor: string | null = ""; cursor !== null; ) {
-      const page: Json = await ok(get(`/keys?tag=bulk&limit=5${cursor === "" ? "" : `&cursor=${cursor}`}`));
-      found.push(...page.items.map(({ name }: Json) => name));
+      const page: AnswerOf<"listRelayKeys"> = await ok(
+        "listRelayKeys",
+        get(`/keys?tag=bulk&limit=5${cursor === "" ? "" : `&cursor=${cursor}`}`),
+      );
+      found.push(...page.items.map(({ name }) => name));
       cursor = page.cursor;
     }
     expect(found.sort()).toEqual(names.toSorted());
@@ -338,7 +383,7 @@ describe("a client key", { timeout: 60_000 }, () => {
 
 describe("prices, settings and usage", { timeout: 60_000 }, () => {
   it("a price is overridden for those who come after, and the override is taken back", async () => {
-    const [before] = (await ok(get("/prices?model=claude-sonnet-4-5"))).items;
+    const [before] = (await ok("listRelayPrices", get("/prices?model=claude-sonnet-4-5"))).items;
     expect(before).toMatchObject({ origin: "table", priceId: null, source: expect.stringMatching(/^http/) });
     const {
       priceId: _id,
@@ -347,42 +392,42 @@ describe("prices, settings and usage", { timeout: 60_000 }, () => {
       isInEffect: _is,
       effectiveFrom: _from,
       ...price
-    } = before ?? ({} as Json);
+    } = before ?? (undefined as never);
     const body = { ...price, model: "claude-sonnet-4-5", rates: { ...price.rates, input: 1 }, source: "contract 7" };
     expect((await send("PUT", "/prices", body)).status).toBe(403);
-    const made = await ok(send("PUT", "/prices", body, {}, "admin"));
-    expect((await ok(get("/prices?model=claude-sonnet-4-5"))).items).toEqual([made]);
-    await ok(send("DELETE", `/prices/${made.priceId}`, undefined, {}, "admin"));
-    expect((await ok(get("/prices?model=claude-sonnet-4-5"))).items).toEqual([before]);
+    const made = await ok("putRelayPrice", send("PUT", "/prices", body, {}, "admin"));
+    expect((await ok("listRelayPrices", get("/prices?model=claude-sonnet-4-5"))).items).toEqual([made]);
+    await ok("deleteRelayPrice", send("DELETE", `/prices/${made.priceId}`, undefined, {}, "admin"));
+    expect((await ok("listRelayPrices", get("/prices?model=claude-sonnet-4-5"))).items).toEqual([before]);
     expect((await send("DELETE", `/prices/${made.priceId}`, undefined, {}, "admin")).status).toBe(404);
   });
 
   it("settings are changed by whoever has seen them, and written down", async () => {
-    const changed = await put("/settings", (before) => ({ ...before, stickyMinutes: 5 }), "admin");
+    const changed = await put("getRelaySettings", "/settings", (before) => ({ ...before, stickyMinutes: 5 }), "admin");
     expect([changed.status, changed.envelope.data.stickyMinutes], changed.text).toEqual([200, 5]);
-    expect((await ok(get("/settings", "operator"))).stickyMinutes).toBe(5);
+    expect((await ok("getRelaySettings", get("/settings", "operator"))).stickyMinutes).toBe(5);
     expect((await send("PUT", "/settings", {}, { "If-Match": '"0"' }, "admin")).status).toBe(412);
     const [entry] = (await rig.audited()).filter(({ operation }) => operation === "changeRelaySettings");
     expect(entry).toMatchObject({ outcome: "PreconditionFailed" });
   });
 
   it("usage is summed from the records, as JSON and as CSV, and again when somebody wants it so", async () => {
-    const { key, keyId } = await ok(post("/keys", { name: "counted" }));
+    const { key, keyId } = await ok("createRelayKey", post("/keys", { name: "counted" }));
     const answers = await Promise.all([ask(key), ask(key), ask(key)]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
     await Promise.all(answers.map((answer) => answer.text()));
     const from = new Date(rig.cloud.clock.now() - 3_600_000).toISOString();
     const to = new Date(rig.cloud.clock.now() + 3_600_000).toISOString();
     const records = await vi.waitFor(async () => {
-      const { items } = await ok(get(`/records?keyId=${keyId}`));
+      const { items } = await ok("listRelayRecords", get(`/records?keyId=${keyId}`));
       expect(items).toHaveLength(3);
       return items;
     }, 30_000);
-    const charged = records.reduce((sum: number, { chargedNanoUsd }: Json) => sum + chargedNanoUsd, 0);
-    await ok(send("POST", "/usage/rebuild", { from, to }, {}, "admin"));
+    const charged = records.reduce((sum, { chargedNanoUsd }) => sum + chargedNanoUsd, 0);
+    await ok("rebuildRelayUsage", send("POST", "/usage/rebuild", { from, to }, {}, "admin"));
     const question = `from=${encodeURIComponent(from)}&groupBy=key,model&keyId=${keyId}`;
     await vi.waitFor(async () => {
-      const { total, rows } = await ok(get(`/usage?${question}`));
+      const { total, rows } = await ok("getRelayUsage", get(`/usage?${question}`));
       expect(total).toMatchObject({ requests: 3, chargedNanoUsd: charged });
       expect(rows).toEqual([expect.objectContaining({ key: keyId, model: "claude-sonnet-4-5", requests: 3 })]);
     }, 30_000);
@@ -392,7 +437,7 @@ describe("prices, settings and usage", { timeout: 60_000 }, () => {
       expect.stringMatching(/^key,model,requests,/),
       expect.stringMatching(new RegExp(`^${keyId},claude-sonnet-4-5,3,`)),
     ]);
-    const own = await ok(mine(key, `/me/usage?from=${encodeURIComponent(from)}&groupBy=model`));
+    const own = await ok("getOwnRelayUsage", mine(key, `/me/usage?from=${encodeURIComponent(from)}&groupBy=model`));
     expect(own.total).toMatchObject({ requests: 3, chargedNanoUsd: charged });
 
     const old = await send(
@@ -413,9 +458,9 @@ describe("prices, settings and usage", { timeout: 60_000 }, () => {
       202,
       expect.stringMatching(/\/api\/jobs\/[0-9a-f]{32}$/),
     ]);
-    const { jobId } = begun.envelope.data as unknown as Json;
+    const { jobId } = begun.envelope.data as unknown as AnswerOf<"exportRelayUsage">;
     await vi.waitFor(async () => {
-      const job = await ok(rig.call(`/api/jobs/${jobId}`, { as: "viewer" }));
+      const job = await ok("getJob", rig.call(`/api/jobs/${jobId}`, { as: "viewer" }));
       expect(job).toMatchObject({
         kind: "relay-usage-export",
         state: "succeeded",

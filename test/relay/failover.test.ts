@@ -1,6 +1,8 @@
 // Accounts that fail, are limited or dead: the next one answers while nothing was answered yet; sessions stay, and move when they must.
+
+import { randomUUID } from "node:crypto";
 import Anthropic from "@anthropic-ai/sdk";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Account } from "../../lambdas/relay/scheduling/account.ts";
 import type { Behaviour } from "../../local/ai-upstream/behaviour.ts";
 import { RelayRig, type RigKey } from "./relay-rig.ts";
@@ -13,16 +15,23 @@ let key: RigKey;
 let first: Account;
 let second: Account;
 
-beforeEach(async () => {
+beforeAll(async () => {
   rig = await RelayRig.start();
-  // The first one is preferred as long as it can serve.
-  first = await rig.addAccount("anthropic", { priority: 1 });
-  second = await rig.addAccount("anthropic", { priority: 2 });
-  key = await rig.addKey();
 });
 
-afterEach(async () => {
-  await rig.close();
+afterAll(async () => {
+  await rig?.close();
+});
+
+/** Each test has accounts of its own, and a key that may use no others. */
+beforeEach(async () => {
+  rig.cloud.aiUpstream.clear();
+  const group = `g-${randomUUID().slice(0, 8)}`;
+  // The first one is preferred as long as it can serve.
+  first = await rig.addAccount("anthropic", { priority: 1, groups: [group] });
+  second = await rig.addAccount("anthropic", { priority: 2, groups: [group] });
+  key = await rig.addKey({ boundTo: { kind: "group", group } });
+  await rig.passSnapshot();
 });
 
 function ask(session?: string) {
@@ -81,7 +90,7 @@ describe("before the first byte", () => {
       body: JSON.stringify({ model, max_tokens: 50, messages }),
     });
     expect([answer.status, await answer.text()]).toEqual([400, body]);
-    expect(rig.cloud.aiUpstream.count).toBe(1);
+    expect(rig.cloud.aiUpstream.requests).toHaveLength(1);
     const record = await rig.record(answer.headers.get("x-causeway-request-id"));
     expect(record).toMatchObject({ status: 400, chargedNanoUsd: 0 });
   });
@@ -103,7 +112,7 @@ describe("after the first byte", () => {
   it("a stream that breaks off is told as an error, charged by what was seen, and nobody else is asked", async () => {
     script(first, { outputTokens: 40, events: 10, end: { afterEvents: 6, how: "reset" } }, 1);
     await expect(stream()).rejects.toThrow();
-    expect(rig.cloud.aiUpstream.count).toBe(1);
+    expect(rig.cloud.aiUpstream.requests).toHaveLength(1);
     const records = await rig.until("the record", async () => {
       const found = await rig.recordsOf(key);
       return found.length > 0 ? found : undefined;
@@ -120,6 +129,7 @@ describe("a session", () => {
     await ask("one");
     expect(servedBy()).toBe(second.accountId);
     await rig.accounts.reset(first.accountId, rig.now());
+    await rig.passSnapshot();
     for (let turn = 0; turn < 3; turn += 1) {
       await ask("one");
       expect(servedBy(), "though the first is preferred").toBe(second.accountId);

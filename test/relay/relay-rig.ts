@@ -93,6 +93,11 @@ export class RelayRig {
     return this.cloud.clock.now();
   }
 
+  /** What was written of accounts, groups, prices and settings is seen by the next request. */
+  async passSnapshot(): Promise<void> {
+    this.cloud.clock.advance(2500);
+  }
+
   /** Where clients are pointed at, without a slash at its end. */
   get url(): string {
     return this.cloud.api.urlOf("RelayApi/Api");

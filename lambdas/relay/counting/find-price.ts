@@ -40,11 +40,17 @@ export function priceVersionOf(price: Price): string {
   if (known !== undefined) return known;
   const { rates, longContext, serverTools, tiers } = price;
   const digest = createHash("sha256")
-    .update(JSON.stringify([rates, longContext, serverTools, tiers]))
+    .update(JSON.stringify([rates, longContext, serverTools, tiers], sorted))
     .digest("hex");
   const version = `${price.platform}/${price.model}@${price.effectiveFrom.slice(0, 10)}#${digest.slice(0, 8)}`;
   versions.set(price, version);
   return version;
+}
+
+/** An override comes back from DynamoDB with its members in another order, and is the same price. */
+function sorted(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
 const tables = new Map<Platform, readonly Price[]>();

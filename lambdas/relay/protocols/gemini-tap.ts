@@ -75,9 +75,12 @@ function visibleLength(json: string): number {
   return Buffer.byteLength(usage < 0 ? json.slice(start) : json.slice(start, usage));
 }
 
+/** Twice Google's own limit of candidateCount. */
+const mostCandidates = 16;
+
 /** The chunk with which the relay ends a stream, as if the model had reached its largest output. */
 export function lastGeminiChunk(tap: Pick<GeminiTap, "head" | "metadata">, model: string, answers: number): string {
-  const candidates = Array.from({ length: answers }, (_, index) => ({
+  const candidates = Array.from({ length: Math.min(answers, mostCandidates) }, (_, index) => ({
     content: { parts: [{ text: "" }], role: "model" },
     finishReason: "MAX_TOKENS",
     index,

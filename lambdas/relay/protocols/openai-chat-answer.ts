@@ -28,6 +28,9 @@ const bytesPerToken = 4;
 /** Role, end and separators of a choice: tokens that its text does not show. */
 const hiddenTokensPerChoice = 16;
 
+/** OpenAI's own limit of `n`. */
+const mostChoices = 128;
+
 interface State {
   /** Id, time and model of the first chunk, as the closing chunks repeat them. */
   readonly head: JsonObject | undefined;
@@ -115,7 +118,7 @@ export class ChatStream extends EventAnswer<State> {
     const common = head ?? { id: "chatcmpl-relay", created: 0, model: this.#call.model };
     const chunk = { ...common, object: "chat.completion.chunk" };
     const events: string[] = [];
-    for (let index = 0; index < this.#call.demand.answers; index += 1) {
+    for (let index = 0; index < Math.min(this.#call.demand.answers, mostChoices); index += 1) {
       if (finished.includes(index)) continue;
       const choice = { index, delta: {}, logprobs: null, finish_reason: "length" };
       events.push(writeEvent(undefined, { ...chunk, choices: [choice], ...(this.#wantsUsage && { usage: null }) }));

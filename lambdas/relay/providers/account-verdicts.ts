@@ -14,6 +14,9 @@ export interface VendorError {
 
 /** Of what is said for the history. */
 const mostSaidCharacters = 500;
+/** Of what is looked at: a body may be 64 KiB without a space, on which searching for patterns would take its time. */
+const mostReadCharacters = 2000;
+const mostNameCharacters = 100;
 
 /** Keys, what is left of one that a vendor masked (`sk-proj-abc***xyz`), and any long run of letters that could be one. */
 const keys =
@@ -104,9 +107,9 @@ export function readVendorError(body: Buffer): { readonly error: VendorError; re
   return {
     json: Array.isArray(json) ? json[0] : json,
     error: {
-      type: textOf(inner.type ?? inner.status ?? outer.type),
-      code: textOf(inner.code ?? outer.code),
-      message: textOf(inner.message ?? plain ?? text),
+      type: textOf(inner.type ?? inner.status ?? outer.type).slice(0, mostNameCharacters),
+      code: textOf(inner.code ?? outer.code).slice(0, mostNameCharacters),
+      message: textOf(inner.message ?? plain ?? text).slice(0, mostReadCharacters),
     },
   };
 }

@@ -78,11 +78,15 @@ describe("the cost of usage", () => {
 
 describe("the worst cost of a demand", () => {
   it("covers whatever an honest upstream may report", () => {
-    const tools = fc.dictionary(fc.constantFrom("web_search", "file_search", "google_search"), fc.nat(5), { maxKeys: 2 });
+    const tools = fc.dictionary(fc.constantFrom("web_search", "file_search", "google_search"), fc.nat(5), {
+      maxKeys: 2,
+    });
     fc.assert(
       fc.property(
         fc.record({
-          price: fc.constantFrom(...priceTable.filter(({ model }) => !model.endsWith("*") && !model.endsWith("latest"))),
+          price: fc.constantFrom(
+            ...priceTable.filter(({ model }) => !model.endsWith("*") && !model.endsWith("latest")),
+          ),
           inputBytes: fc.nat(1_500_000),
           hasInputElsewhere: fc.boolean(),
           mostOutputTokens: fc.option(fc.nat(200_000), { nil: undefined }),
@@ -178,7 +182,9 @@ describe("the worst cost of a demand", () => {
     ];
     for (const [each, known, message] of cases) {
       expect(() => worstCostOf(each, known, strict, settings)).toThrow(message);
-      expect(() => worstCostOf(each, known, strict, settings)).toThrow(expect.objectContaining({ name: "PriceUnknown" }));
+      expect(() => worstCostOf(each, known, strict, settings)).toThrow(
+        expect.objectContaining({ name: "PriceUnknown" }),
+      );
       const worst = worstCostOf(each, known, ceiling, settings);
       expect(worst).toMatchObject({ nanoUsd: 7_000_000, coveredTokens: 500, mostTokens: 500 });
       expect(chargeOf({ ...noUsage, outputTokens: 5 }, each, known, ceiling)).toBe(7_000_000);
@@ -187,7 +193,13 @@ describe("the worst cost of a demand", () => {
   });
 });
 
-function honestUsage(shares: readonly number[], inputTokens: number, mostTokens: number, asked: Demand, price: Price): TokenUsage {
+function honestUsage(
+  shares: readonly number[],
+  inputTokens: number,
+  mostTokens: number,
+  asked: Demand,
+  price: Price,
+): TokenUsage {
   const [all = 0, write5m = 0, write1h = 0, read = 0, output = 0] = shares;
   const input = Math.floor(inputTokens * all);
   const mayWrite = asked.cacheWrites !== undefined || price.platform !== "anthropic";

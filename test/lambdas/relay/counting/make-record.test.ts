@@ -25,7 +25,14 @@ const facts: RecordFacts = {
   requestId: requestIdAt(noon),
   keyId: "k7f2m9x4q1ab",
   account: { accountId: "acc-1", provider: "anthropic" },
-  call: { platform: "anthropic", operation: "messages", model: "claude-opus-5-5", metering: "metered", answers: "sse", demand },
+  call: {
+    platform: "anthropic",
+    operation: "messages",
+    model: "claude-opus-5-5",
+    metering: "metered",
+    answers: "sse",
+    demand,
+  },
   modelSent: "claude-haiku-4-5",
   modelServed: "claude-haiku-4-5-20251001",
   askedPrice: opus,
@@ -68,7 +75,17 @@ describe("a record", () => {
 
   it("charges nothing for what is free, refused, or was never sent", () => {
     const free = makeRecord({ ...facts, call: { ...facts.call, metering: "free" } });
-    const refused = makeRecord({ ...facts, used: nothingUsed, outcome: "refused", reason: "BudgetReached", status: 429, account: undefined, modelServed: undefined, modelSent: undefined, firstByteAt: undefined });
+    const refused = makeRecord({
+      ...facts,
+      used: nothingUsed,
+      outcome: "refused",
+      reason: "BudgetReached",
+      status: 429,
+      account: undefined,
+      modelServed: undefined,
+      modelSent: undefined,
+      firstByteAt: undefined,
+    });
     for (const record of [free, refused]) {
       expect(record).toMatchObject({ chargedNanoUsd: 0, realNanoUsd: 0, overrunNanoUsd: 0, priceVersion: "" });
       expect(usageRecordSchema.parse(record)).toEqual(record);
@@ -83,7 +100,12 @@ describe("a record", () => {
       sentPrice: undefined,
       policy: { multiplierThousandths: 2000, unknownPriceCeiling: 5_000_000 },
     });
-    expect(record).toMatchObject({ chargedNanoUsd: 5_000_000, realNanoUsd: 5_000_000, priceVersion: "ceiling", family: "" });
+    expect(record).toMatchObject({
+      chargedNanoUsd: 5_000_000,
+      realNanoUsd: 5_000_000,
+      priceVersion: "ceiling",
+      family: "",
+    });
   });
 
   it("holds no time below nothing when the clock was set back", () => {
@@ -102,7 +124,10 @@ describe("what was used", () => {
 
   it("is what the upstream reported", () => {
     const usage = { ...noUsage, outputTokens: 7 };
-    expect(usageOf({ ...common, answer: { ...silent, usage, outputBytes: 999 } })).toEqual({ usage, source: "reported" });
+    expect(usageOf({ ...common, answer: { ...silent, usage, outputBytes: 999 } })).toEqual({
+      usage,
+      source: "reported",
+    });
   });
 
   it("is never the placeholder of a stream that was cut, but what was seen of it", () => {
@@ -123,8 +148,22 @@ describe("what was used", () => {
 
 describe("a caller", () => {
   it("is kept as product and version alone", () => {
-    const agents = ["GeminiCLI-tui/0.61.0/gemini-3 (linux; x64)", "  curl/8.0  x", "", undefined, `x${"y".repeat(200)}`, "späm/1 z"];
-    expect(agents.map(clientOf)).toEqual(["GeminiCLI-tui/0.61.0/gemini-3", "curl/8.0", "", "", `x${"y".repeat(79)}`, "spm/1"]);
+    const agents = [
+      "GeminiCLI-tui/0.61.0/gemini-3 (linux; x64)",
+      "  curl/8.0  x",
+      "",
+      undefined,
+      `x${"y".repeat(200)}`,
+      "späm/1 z",
+    ];
+    expect(agents.map(clientOf)).toEqual([
+      "GeminiCLI-tui/0.61.0/gemini-3",
+      "curl/8.0",
+      "",
+      "",
+      `x${"y".repeat(79)}`,
+      "spm/1",
+    ]);
   });
 
   it("is kept by its network, in every way an address can be written", () => {

@@ -84,7 +84,7 @@ const openAi = (Sdk: typeof OpenAi7 | typeof OpenAi6, url: string, maxRetries: n
 const chat = (Sdk: typeof OpenAi7 | typeof OpenAi6): Client => {
   return (url, maxRetries = 0) =>
     outcomeOf(async () => {
-      const params = { model: "gpt-4o", messages: [user], stream: true } as const;
+      const params = { model: "gpt-4o", messages: [user], stream: true as const };
       const stops: string[] = [];
       let text = "";
       for await (const chunk of await openAi(Sdk, url, maxRetries).chat.completions.create(params)) {
