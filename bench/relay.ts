@@ -1,4 +1,5 @@
 // npm run bench:relay: the same calls to the same provider directly, through a bare pass-through, Causeway and Portkey.
+import { mkdirSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { startHelper } from "./relay/asking.ts";
@@ -41,8 +42,9 @@ async function bench(options: RelayBenchOptions): Promise<void> {
   const loadBefore = loadavg()[0] ?? 0;
   try {
     const address = await upstream.ask("start", { accounts });
-    const { contestants: names, runs, bodyBytes } = options;
-    const track: Track = { upstream, address, clients, names, runs, bodyBytes, kept, say };
+    const { contestants: names, runs, bodyBytes, profileFolder } = options;
+    if (profileFolder !== undefined) mkdirSync(profileFolder, { recursive: true });
+    const track: Track = { upstream, address, clients, names, runs, bodyBytes, profileFolder, kept, say };
     const results: Record<string, object> = {};
     const isMeant = (name: CaseName) => hasCauseway || !ofCausewayAlone.has(name);
     for (const name of options.cases.filter(isMeant)) results[name] = await runCase(name, track, options);

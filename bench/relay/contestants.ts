@@ -30,6 +30,8 @@ export interface Contestant {
   residentMiB(): number;
   /** Of the relay's own thread; undefined where it has none. */
   heapMiB(): Promise<number | undefined>;
+  /** Causeway only: from the first call to the second, whose prefix its files have. */
+  profile?(prefix: string | undefined): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -99,6 +101,7 @@ export async function startCauseway(upstream: UpstreamAddress): Promise<Causeway
     },
     residentMiB: () => residentMiB(helper.processId),
     heapMiB: () => helper.ask("heapMiB", undefined),
+    profile: (prefix) => helper.ask("profile", prefix),
     stop: () => helper.stop(),
   };
 }

@@ -41,15 +41,15 @@ export async function countCalls(rig: RelayRig, order: CountOrder): Promise<Coun
   for (let request = 0; request < order.requests; request += 1) {
     await untilQuiet(rig);
     const before = rig.cloud.dynamodb.calls();
-    let atFirstByte = before;
-    await stream(order, () => {
-      atFirstByte = rig.cloud.dynamodb.calls();
-    });
-    const atEnd = rig.cloud.dynamodb.calls();
+    const atEvents: Counts[] = [];
+    await stream(order, () => atEvents.push(rig.cloud.dynamodb.calls()));
     await untilQuiet(rig);
+    const atFirstByte = atEvents[0] ?? before;
+    // What follows the last event may be under way when it arrives here.
+    const beforeEnd = atEvents.at(-2) ?? atFirstByte;
     add(phases.beforeFirstByte, before, atFirstByte);
-    add(phases.during, atFirstByte, atEnd);
-    add(phases.afterLastByte, atEnd, rig.cloud.dynamodb.calls());
+    add(phases.during, atFirstByte, beforeEnd);
+    add(phases.afterLastByte, beforeEnd, rig.cloud.dynamodb.calls());
   }
   const average = (calls: ReadonlyMap<string, number>) =>
     Object.fromEntries([...calls].map(([name, count]) => [shortName(rig, name), count / order.requests]));
@@ -74,19 +74,23 @@ async function timeFirstByte(order: CountOrder): Promise<number> {
   const times: number[] = [];
   for (let request = 0; request < requestsTimed; request += 1) {
     const startedAt = performance.now();
-    await stream(order, () => times.push(performance.now() - startedAt));
+    let firstByteAt: number | undefined;
+    await stream(order, () => {
+      firstByteAt ??= performance.now();
+    });
+    times.push((firstByteAt ?? Number.NaN) - startedAt);
   }
   return percentile(times, 0.5);
 }
 
 /** Resolves at the answer's end. */
-function stream({ url, headers, body }: CountOrder, onFirstByte: () => void): Promise<void> {
+function stream({ url, headers, body }: CountOrder, onEvent: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const options = { method: "POST", headers: { ...headers, "content-type": "application/json" } };
     const request = http.request(url, options, (answer) => {
       if (answer.statusCode !== 200) reject(new Error(`answered ${answer.statusCode}`));
-      answer.once("data", onFirstByte);
-      answer.once("error", reject).once("end", resolve).resume();
+      answer.on("data", onEvent);
+      answer.once("error", reject).once("end", resolve);
     });
     request.once("error", reject);
     request.end(body);

@@ -11,6 +11,8 @@ export interface RelayBenchOptions {
   /** Of the usual number of requests. */
   readonly share: number;
   readonly bodyBytes: number;
+  /** Undefined: no profiles. */
+  readonly profileFolder: string | undefined;
   readonly json: boolean;
   /** Tells a person how it goes; silent for programs. */
   readonly say: (line: string) => void;
@@ -26,6 +28,8 @@ Causeway as npm start boots it, and through @portkey-ai/gateway (installed into 
   --runs N             interleaved runs of each; medians are given (default 3)
   --quick              a tenth of the requests, and one run
   --body BYTES         of the question in each request, such as 64KiB (default 1 KiB)
+  --profile FOLDER     writes CPU profiles of Causeway's two threads there, one pair for each case and run; figures of
+                       such a run are no measure
   --json               prints {machine, cases: {case: {contestant: figures}}} and nothing else to stdout
   --help               this text
 
@@ -49,6 +53,7 @@ export function readOptions(argumentList: string[]): RelayBenchOptions | undefin
         runs: { type: "string" },
         quick: { type: "boolean", default: false },
         body: { type: "string", default: "1KiB" },
+        profile: { type: "string" },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -64,6 +69,7 @@ export function readOptions(argumentList: string[]): RelayBenchOptions | undefin
       runs: readRuns(values.runs ?? (quick ? "1" : "3")),
       share: quick ? quickShare : 1,
       bodyBytes: readBody(values.body),
+      profileFolder: values.profile,
       json,
       say: (line) => void (json ? process.stderr : process.stdout).write(`${line}\n`),
     };

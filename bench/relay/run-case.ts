@@ -1,4 +1,5 @@
 // Runs a case of the relay benchmark: the contestants in turn, so that the machine's moods meet all of them.
+import { join } from "node:path";
 import { median } from "../copy/report.ts";
 import type { Helper } from "./asking.ts";
 import {
@@ -27,6 +28,8 @@ export interface Track {
   readonly bodyBytes: number;
   /** Those that serve all cases that are not about memory. */
   readonly kept: Map<ContestantName, Contestant>;
+  /** Where profiles of Causeway go; undefined: none are taken. */
+  readonly profileFolder: string | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -50,7 +53,7 @@ export async function runLoadCase(track: Track, name: string, loadCase: LoadCase
     const figures: Partial<Record<ContestantName, Figures>> = {};
     let direct: Figures = {};
     for (const contestant of track.names) {
-      const observed = await observeCase(track, contestant, loadCase, run);
+      const observed = await observeCase(track, contestant, name, loadCase, run);
       const own = figuresOf(observed, loadCase, direct);
       if (contestant === "direct") direct = own;
       figures[contestant] = own;
@@ -61,7 +64,13 @@ export async function runLoadCase(track: Track, name: string, loadCase: LoadCase
   return medians(runs, track.names);
 }
 
-async function observeCase(track: Track, name: ContestantName, loadCase: LoadCase, run: number): Promise<Observed> {
+async function observeCase(
+  track: Track,
+  name: ContestantName,
+  caseName: string,
+  loadCase: LoadCase,
+  run: number,
+): Promise<Observed> {
   if (loadCase.memory) {
     return withNew(track, name, async (contestant) => {
       await send(track, contestant, loadCase.warmUp);
@@ -71,7 +80,11 @@ async function observeCase(track: Track, name: ContestantName, loadCase: LoadCas
   const contestant = track.kept.get(name) ?? (await starters[name](track.address));
   track.kept.set(name, contestant);
   if (run === 1) await send(track, contestant, loadCase.warmUp);
-  return observe(track, contestant, loadCase.step);
+  if (track.profileFolder === undefined) return observe(track, contestant, loadCase.step);
+  await contestant.profile?.(undefined);
+  const observed = await observe(track, contestant, loadCase.step);
+  await contestant.profile?.(join(track.profileFolder, `${caseName}-${run}`));
+  return observed;
 }
 
 /** Memory with a short and with a long stream, in new processes. Medians over the runs. */
@@ -112,7 +125,7 @@ async function withNew<Result>(
   }
 }
 
-async function send(track: Track, { target }: Contestant, step: Step): Promise<LoadResult> {
+export async function send(track: Track, { target }: Contestant, step: Step): Promise<LoadResult> {
   await track.upstream.ask("behave", step.behaviour);
   const body = requestBody(step.asksForStream, track.bodyBytes);
   return track.clients.ask("run", { target, load: step.load, body });

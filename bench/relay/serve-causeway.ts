@@ -3,6 +3,7 @@ import type { Worker } from "node:worker_threads";
 import { RelayRig } from "../../test/relay/relay-rig.ts";
 import { answerAsks } from "./asking.ts";
 import { type CountedCalls, countCalls } from "./count-calls.ts";
+import { type Profiling, startProfiling } from "./profile.ts";
 import { descendants } from "./read-processes.ts";
 import type { UpstreamAddress } from "./serve-upstream.ts";
 
@@ -37,16 +38,17 @@ const policy = {
   tokensPerMinute: 1_000_000_000,
   spend: { day: 1e15, month: 1e15, total: 1e15 },
 } as const;
-const accountConcurrency = 2000;
+const accountConcurrency = 500;
 const microsecondsPerSecond = 1_000_000;
 
 let rig: RelayRig | undefined;
+let profiling: Profiling | undefined;
 const usageOfWorkers = new Map<Worker, number>();
 process.on("worker", (worker: Worker) => {
   usageOfWorkers.set(worker, 0);
 });
 
-const asks = { start, usage, heapMiB, count };
+const asks = { start, usage, heapMiB, count, profile };
 export type CausewayAsks = typeof asks;
 answerAsks(asks, async () => rig?.close());
 
@@ -88,6 +90,13 @@ async function heapMiB(): Promise<number> {
 async function count(order: Parameters<typeof countCalls>[1]): Promise<CountedCalls> {
   if (rig === undefined) throw new Error("Causeway is not started");
   return countCalls(rig, order);
+}
+
+/** Starts to profile; with a prefix of file names, writes what was seen since. */
+async function profile(prefix: string | undefined): Promise<void> {
+  if (prefix !== undefined) return profiling?.write(prefix);
+  const relay = [...usageOfWorkers.keys()].findLast(({ threadName }) => threadName === functionName());
+  if (relay !== undefined) profiling = await startProfiling(relay);
 }
 
 /** A thread that has ended keeps what it was seen with last. */

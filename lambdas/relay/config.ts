@@ -25,6 +25,12 @@ export const relayEnvironment = z.object({
   EVENT_BUS_NAME: name,
 });
 
+export const sweepLeasesEnvironment = z.object({
+  RELAY_KEYS_TABLE: name,
+  RELAY_USAGE_TABLE: name,
+  RELAY_ACCOUNTS_TABLE: name,
+});
+
 export const rollUpUsageEnvironment = z.object({
   RELAY_USAGE_TABLE: name,
   RELAY_TOTALS_TABLE: name,

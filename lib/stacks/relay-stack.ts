@@ -11,6 +11,7 @@ import { addProbeAccount, addRecoverAccounts } from "./relay-accounts.ts";
 import { addRelayApi, type RelayWork } from "./relay-api.ts";
 import { addCounting } from "./relay-counting.ts";
 import { addRelay, type RelayParts } from "./relay-functions.ts";
+import { addSweepLeases } from "./relay-ledger.ts";
 
 export interface RelayStackProps extends StackProps {
   readonly settings: StageSettings;
@@ -61,6 +62,7 @@ export class RelayStack extends Stack {
 
   /** What the relay does by itself. Each function's owner adds a line. */
   #schedules(parts: RelayParts): RelayWork {
+    addSweepLeases(parts);
     addRecoverAccounts(parts);
     return { probeAccount: addProbeAccount(parts), ...addCounting(parts) };
   }

@@ -42,6 +42,8 @@ export async function answerCall(
   await authorize(call, method, machinery);
   demandParameters(call, method);
   const answer = await integrate(call, method, machinery);
+  const isLost = fault?.kind === "reset-after-work" || fault?.kind === "fail-after-work";
+  if (isLost && !Buffer.isBuffer(answer.body)) answer.body.drop();
   if (fault?.kind === "reset-after-work") throw new ConnectionReset();
   if (fault?.kind === "fail-after-work") throw internalServerError("DEFAULT_5XX");
   return answer;

@@ -138,7 +138,7 @@ async function serve(
   // What the client still sends is not read any more.
   if (!incoming.readableEnded) incoming.resume();
   const isHead = incoming.method === "HEAD";
-  await writeAnswer(outgoing, answer, { call: progress.call, traceId, now: machinery.clock.now(), isHead });
+  writeAnswer(outgoing, answer, { call: progress.call, traceId, now: machinery.clock.now(), isHead });
 }
 
 function asGatewayError(error: unknown, incoming: http.IncomingMessage, options: ApiFrontOptions): GatewayError {

@@ -68,6 +68,9 @@ export async function callFunction(
   return result.payload;
 }
 
+/** One for all: an error of its own for each call would cost more than the wait. */
+const ended = new Error("The work has ended.");
+
 /** The work's result, or "late" after that much cloud time; nobody waits for the work then, whatever becomes of it. */
 export async function inTime<Result>(
   clock: Clock,
@@ -83,7 +86,7 @@ export async function inTime<Result>(
   try {
     return await Promise.race([work, late]);
   } finally {
-    done.abort();
+    done.abort(ended);
   }
 }
 

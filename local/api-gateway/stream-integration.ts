@@ -1,17 +1,16 @@
 // Streaming integrations: the function's metadata become status and headers, and each piece of its body goes on at once.
 // Source: "Stream the integration response for your proxy integrations" in the API Gateway Developer Guide.
-import { once } from "node:events";
-import { PassThrough } from "node:stream";
 import * as z from "zod";
 import { GatewayError, internalServerError } from "./gateway-error.ts";
 import { asGatewayError, type FunctionCaller } from "./lambda-integration.ts";
 import { malformed, parseJson, proxyHead, readHeaders } from "./proxy-answer.ts";
+import { StreamedBody } from "./streamed-body.ts";
 
 export interface StreamedAnswer {
   readonly status: number;
   readonly headers: readonly (readonly [string, string])[];
-  /** Breaks off with an error when the function fails in the middle. */
-  readonly body: PassThrough;
+  /** Is broken off when the function fails in the middle. */
+  readonly body: StreamedBody;
 }
 
 const streamHead = proxyHead.extend({ cookies: z.array(z.string()).nullish() });
@@ -39,14 +38,12 @@ export function streamFunction(
   limits: StreamLimits,
 ): Promise<StreamedAnswer> {
   return new Promise((resolve, reject) => {
-    const body = new PassThrough();
+    const body = new StreamedBody();
     const answer = new AnswerReader(body, resolve);
     const fail = (error: unknown) => {
       reject(error);
-      body.destroy(error instanceof Error ? error : undefined);
+      body.breakOff();
     };
-    // Whoever reads the body hears of it; before that the promise tells.
-    body.on("error", () => undefined);
     const watch = new StreamWatch(caller, limits, () =>
       fail(new GatewayError("INTEGRATION_TIMEOUT", "Endpoint request timed out")),
     );
@@ -71,6 +68,9 @@ export function streamFunction(
   });
 }
 
+/** One for all: making an error, with its stack, for each answer costs more than the answer's watch. */
+const ended = new Error("The answer has ended.");
+
 /** Calls `late` once, when either time is over. */
 class StreamWatch {
   readonly #ended = new AbortController();
@@ -92,7 +92,7 @@ class StreamWatch {
   }
 
   end(): void {
-    this.#ended.abort();
+    this.#ended.abort(ended);
   }
 
   async #wait(): Promise<void> {
@@ -107,12 +107,12 @@ class StreamWatch {
 
 class AnswerReader {
   isBegun = false;
-  readonly #body: PassThrough;
+  readonly #body: StreamedBody;
   readonly #begin: (answer: StreamedAnswer) => void;
   #metadata: Buffer = Buffer.alloc(0);
   #bytes = 0;
 
-  constructor(body: PassThrough, begin: (answer: StreamedAnswer) => void) {
+  constructor(body: StreamedBody, begin: (answer: StreamedAnswer) => void) {
     this.#body = body;
     this.#begin = begin;
   }
@@ -135,16 +135,10 @@ class AnswerReader {
     return this.#write(this.#metadata.subarray(at + delimiter.length));
   }
 
-  /** The client may be gone: then the function writes into nothing, as in AWS. */
   #write(bytes: Buffer): Promise<void> | undefined {
     this.#bytes += bytes.length;
     if (this.#bytes > largestStreamedBytes) throw new Error("The streamed response is larger than Lambda allows.");
-    if (bytes.length === 0 || this.#body.destroyed || this.#body.write(bytes)) return undefined;
-    return this.#roomForMore();
-  }
-
-  async #roomForMore(): Promise<void> {
-    await Promise.race([once(this.#body, "drain"), once(this.#body, "close")]).catch(() => undefined);
+    return this.#body.write(bytes);
   }
 }
 

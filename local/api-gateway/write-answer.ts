@@ -1,7 +1,6 @@
 // Writes an answer to the client, with the headers that API Gateway adds to every one.
 import { randomUUID } from "node:crypto";
 import type http from "node:http";
-import { pipeline } from "node:stream/promises";
 import type { Call } from "./call-context.ts";
 import type { HttpAnswer } from "./gateway-responses.ts";
 import type { StreamedAnswer } from "./stream-integration.ts";
@@ -18,11 +17,11 @@ export interface Delivery {
 /** Statuses that never have a body. */
 const bodiless = new Set([204, 304]);
 
-export async function writeAnswer(
+export function writeAnswer(
   outgoing: http.ServerResponse,
   answer: HttpAnswer | StreamedAnswer,
   delivery: Delivery,
-): Promise<void> {
+): void {
   const headers = commonHeaders(delivery);
   for (const [name, value] of answer.headers) headers.push(name, value);
   const { body } = answer;
@@ -30,18 +29,11 @@ export async function writeAnswer(
   if (Buffer.isBuffer(body) && !bodiless.has(answer.status)) headers.push("Content-Length", String(body.length));
   outgoing.sendDate = false;
   outgoing.writeHead(answer.status, headers);
-  if (!hasBody || Buffer.isBuffer(body)) {
-    outgoing.end(hasBody ? body : undefined);
-    if (!Buffer.isBuffer(body)) body.destroy();
-    return;
-  }
-  // The client shall have status and headers before the function writes more.
-  outgoing.flushHeaders();
-  try {
-    await pipeline(body, outgoing);
-  } catch {
-    // The function failed in the middle, or the client went away: what is sent cannot be taken back, only broken off.
-    outgoing.destroy();
+  if (Buffer.isBuffer(body)) outgoing.end(hasBody ? body : undefined);
+  else if (hasBody) body.sendTo(outgoing);
+  else {
+    body.drop();
+    outgoing.end();
   }
 }
 

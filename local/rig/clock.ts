@@ -42,6 +42,8 @@ export class Clock {
   readonly #timers = new Set<Timer>();
   #awake = 0;
   #realTimer: NodeJS.Timeout | undefined;
+  /** Cloud time for which the real timer is set. */
+  #armedFor = Number.POSITIVE_INFINITY;
   #skipQueued = false;
   #closed = false;
 
@@ -132,16 +134,20 @@ export class Clock {
       };
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#timers.add(timer);
-      this.#arm();
+      // Many waits are far off and given up long before: looking through all of them at each new one would cost more.
+      if (timer.at < this.#armedFor) this.#arm();
+      else if (!background) this.#realTimer?.ref();
       this.#considerSkip();
     });
   }
 
   #arm(): void {
     clearTimeout(this.#realTimer);
+    this.#armedFor = Number.POSITIVE_INFINITY;
     if (this.#closed || this.#timers.size === 0) return;
     let next = Number.POSITIVE_INFINITY;
     for (const timer of this.#timers) next = Math.min(next, timer.at);
+    this.#armedFor = next;
     const realWait = Math.ceil((next - this.now()) / this.speed);
     this.#realTimer = setTimeout(() => this.#fireDue(), Math.min(Math.max(0, realWait), longestRealWaitMilliseconds));
     // A far-off schedule alone does not keep the process alive; open servers do that.

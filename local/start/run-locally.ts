@@ -10,6 +10,7 @@ import { rememberPorts } from "./choose-ports.ts";
 import type { Ground } from "./look-first.ts";
 import type { StartOptions } from "./options.ts";
 import { prepareDeployment } from "./prepare-deployment.ts";
+import { prepareRelay } from "./prepare-relay.ts";
 import { prepareSamples } from "./prepare-samples.ts";
 import { connectionOf, portsOf, showCloud } from "./show-cloud.ts";
 import { showCrossing } from "./show-crossing.ts";
@@ -75,7 +76,8 @@ async function bootAndRun(options: StartOptions, { ports }: Ground, screen: Live
     const samples = `sample databases and backups, the large one of ${humanBytes(options.sizeBytes)}`;
     await step(screen, ["preparing", "prepared", samples], () => stop.unlessStopped(prepareSamples(cloud, options)));
     await stop.unlessStopped(prepareDeployment(cloud));
-    const code = await showCrossing(screen, cloud, options, stop);
+    const relay = await stop.unlessStopped(prepareRelay(cloud, stateDirectory));
+    const code = await showCrossing(screen, cloud, options, stop, relay);
     if (options.once) return code;
     screen.say("");
     screen.say("Staying up: schedules, HTTP API and alerts go on, and what comes into S3 is mirrored. Ctrl-C stops.");

@@ -18,16 +18,16 @@ const counted: Readonly<Record<string, string>> = {
 
 export function showCloud(screen: LiveScreen, cloud: LocalCloud, stateDirectory: string): void {
   const { rpcEndpoint, downloadUrl } = cloud.aliyun;
+  const api = cloud.api.urlOf("HttpApi/Api");
   const rows = [
     ["  AWS services", `${cloud.url}, with ${countResources(cloud)}`],
     ["  Aliyun RDS", `http://${rpcEndpoint}, downloads at ${downloadUrl}`],
     ["  Aliyun OSS", `${cloud.oss.url}, with the bucket ${cloud.oss.buckets().join(", ")}`],
     ["  WeCom", `${cloud.wecom.url}, a group robot`],
     ["  AI upstream", `${cloud.aiUpstream.url}, in the place of Anthropic, OpenAI and Gemini`],
-    ...cloud.api.list().flatMap(({ url }) => [
-      ["  HTTP API", `${url}, its documents at ${url}/docs`],
-      ["  sign in once", `${cloud.signIn.oneTimeLink(`${url}/docs`)}, as admin; others choose a user at Authorize`],
-    ]),
+    ["  HTTP API", `${api}, its documents at ${api}/docs`],
+    ["  sign in once", `${cloud.signIn.oneTimeLink(`${api}/docs`)}, as admin; others choose a user at Authorize`],
+    ["  AI relay", `${cloud.api.urlOf("RelayApi/Api")}, for Claude Code, Codex, Gemini CLI and SDKs`],
     ["  data and logs", folderForPeople(stateDirectory)],
   ];
   for (const line of setInColumns([{}, { tooLong: "wrap" }], rows, screen.columns)) screen.say(line);

@@ -5,12 +5,14 @@ import type { LocalCloud } from "../cloud.ts";
 import { describeFired, describeRule } from "./describe-faults.ts";
 import type { Stage } from "./follow-workflow.ts";
 import type { StartOptions } from "./options.ts";
+import type { OpenRelay } from "./prepare-relay.ts";
 import { provokeFailure } from "./provoke-failure.ts";
 import { showAlert, showOtherAlerts } from "./show-alert.ts";
 import { finishCutOffCopies, showCopies } from "./show-copies.ts";
 import { showExports, startExports } from "./show-exports.ts";
 import { showMirror } from "./show-mirror.ts";
 import { showNextSteps } from "./show-next-steps.ts";
+import { showRelay } from "./show-relay.ts";
 import type { Stop } from "./stop-signal.ts";
 import { storm, stormBesides } from "./storm.ts";
 
@@ -20,6 +22,7 @@ export async function showCrossing(
   cloud: LocalCloud,
   options: StartOptions,
   stop: Stop,
+  relay: OpenRelay,
 ): Promise<number> {
   const on: Stage = { screen, cloud, states: new SFNClient(cloud.clientConfig()), stop };
   const since = cloud.clock.now();
@@ -37,6 +40,7 @@ export async function showCrossing(
     sinceMilliseconds: since,
     isStormy: options.faultSeed !== undefined,
   });
+  const isRelayed = await showRelay(on, relay);
   if (options.faultSeed !== undefined) showStruck(on, copies.status, mirror.isComplete);
   showOtherAlerts(on, alert, since, options.stateDirectory);
   showNextSteps(on, options, { copies, mirror });
@@ -44,6 +48,7 @@ export async function showCrossing(
     [copies.status, exportStatus].every((status) => status === "SUCCEEDED") &&
     provoked.isRefused &&
     mirror.isComplete &&
+    isRelayed &&
     alert !== undefined;
   return allWell ? 0 : 1;
 }

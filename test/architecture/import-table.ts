@@ -136,7 +136,7 @@ export const importTable: Readonly<Record<Kind, Row>> = {
     sentence: "a registry imports its own port and that port's adapters, nothing else.",
   },
   adapter: {
-    ours: (target, _imported, own) =>
+    ours: (target, imported, own) =>
       target.kind === "shared" ||
       (samePort(target, own) && isOneOf(target, "port", "adapter")) ||
       (sameRoom(target, own) && (target.kind === "rule" || (target.kind === "port" && imported.typeOnly))),

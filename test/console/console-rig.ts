@@ -94,6 +94,13 @@ export class ConsoleRig {
     return { status: answer.status, headers: answer.headers, text, envelope: isJson ? JSON.parse(text) : undefined };
   }
 
+  /** The text of a new client key of the relay, made over the API. */
+  async relayKey(name: string, policy: object = {}): Promise<{ readonly keyId: string; readonly key: string }> {
+    const made = await this.call("/api/relay/keys", { method: "POST", as: "operator", body: { name, policy } });
+    if (made.status !== 201) throw new Error(`no key was made: ${made.text}`);
+    return made.envelope.data as { readonly keyId: string; readonly key: string };
+  }
+
   /** Who changed what in this month, newest first. */
   async audited() {
     const month = new Date(this.cloud.clock.now()).toISOString().slice(0, 7);

@@ -12,10 +12,12 @@ const runsPerRoute = Number(process.env.CAUSEWAY_FUZZ_RUNS ?? 15);
 
 let rig: ConsoleRig;
 let adminToken: string;
+let relayKey: string;
 
 beforeAll(async () => {
   rig = await ConsoleRig.start();
   adminToken = await rig.cloud.signIn.tokenFor("admin");
+  ({ key: relayKey } = await rig.relayKey("fuzz"));
 });
 
 afterAll(async () => {
@@ -116,6 +118,7 @@ async function expectCivilAnswer(
     ...(needsRole && { as: adminToken }),
     headers: {
       ...Object.fromEntries(Object.entries(headers).filter(([, value]) => isSendable(value))),
+      ...(route.access === "relay-key" && { "x-api-key": relayKey }),
       ...(route.access === "metrics-token" && { Authorization: `Bearer ${metricsToken}` }),
     },
     ...(route.method !== "GET" && body !== undefined && { body }),

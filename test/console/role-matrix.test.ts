@@ -64,6 +64,35 @@ describe("the metrics", () => {
   });
 });
 
+describe("what belongs to the holder of a client key", () => {
+  const ofHolders = named(allRoutes.filter(({ access }) => access === "relay-key"));
+  let key: string;
+  beforeAll(async () => {
+    ({ key } = await rig.relayKey("role matrix"));
+  });
+  /** With what each needs in its query. */
+  const addressOf = (route: Route) =>
+    `${pathOf(route)}${route.query === undefined ? "" : "?from=2026-11-01T00:00:00Z"}`;
+
+  it.each(ofHolders)("is for whoever has the key, in any header that clients use: %s", async (_name, route) => {
+    for (const header of ["x-api-key", "x-goog-api-key", "api-key"]) {
+      expect((await rig.call(addressOf(route), { headers: { [header]: key } })).status).toBe(200);
+    }
+    expect((await rig.call(addressOf(route), { headers: { Authorization: `Bearer ${key}` } })).status).toBe(200);
+    expect((await rig.call(addressOf(route), { method: "HEAD", headers: { "x-api-key": key } })).status).toBe(200);
+  });
+
+  it.each(ofHolders)("is for nobody else, and no role helps: %s", async (_name, route) => {
+    expect((await rig.call(addressOf(route))).status).toBe(401);
+    for (const [, token] of tokens) expect((await rig.call(addressOf(route), { as: token })).status).toBe(401);
+  });
+
+  it.each(named(guarded))("is all that the key opens: not %s", async (_name, route) => {
+    const headers = { Authorization: `Bearer ${key}`, "x-api-key": key };
+    expect((await rig.call(pathOf(route), { method: route.method, headers })).status).toBe(401);
+  });
+});
+
 describe("a change that was refused", () => {
   it("is in the audit, by whom and what", async () => {
     const refused = (await rig.audited()).filter(({ outcome }) => outcome === "Forbidden");

@@ -22,7 +22,8 @@ type Outcome = Exclude<Judgement, { readonly kind: "done" }> | { readonly kind: 
 /** See `Ledger.reserve`. */
 export async function reserve(request: ReserveRequest, ports: LedgerPorts): Promise<Lease> {
   const { keyId } = request.key;
-  let wanted: Wanted = { ...request, isWaiting: false };
+  let wanted: Wanted = { ...request, places: [] };
+  let isWaiting = false;
   let renewals = 0;
   let hasSwept = false;
   let waitsUntil: number | undefined;
@@ -31,7 +32,7 @@ export async function reserve(request: ReserveRequest, ports: LedgerPorts): Prom
       const outcome = await tryToReserve(wanted, ports);
       if (outcome.kind === "reserved") {
         // Whoever got in has left the line by that very write.
-        wanted = { ...wanted, isWaiting: false };
+        isWaiting = false;
         return outcome.lease;
       }
       if (outcome.kind === "renewed") {
@@ -48,14 +49,14 @@ export async function reserve(request: ReserveRequest, ports: LedgerPorts): Prom
       }
       if (!outcome.mayWait) throw outcome.refusal;
       waitsUntil ??= wanted.now + wanted.key.policy.waiting.longestMilliseconds;
-      if (!wanted.isWaiting && !(await joinLine(wanted, waitsUntil, ports))) throw outcome.refusal;
-      wanted = { ...wanted, isWaiting: true };
-      if (!(await waitUntilFree(wanted.key, waitsUntil, ports))) throw outcome.refusal;
-      wanted = { ...wanted, now: later(wanted, ports) };
+      isWaiting ||= await joinLine(wanted, waitsUntil, ports);
+      const over = isWaiting ? await waitUntilFree(wanted.key, waitsUntil, ports) : undefined;
+      if (over === undefined) throw outcome.refusal;
+      wanted = { ...wanted, places: [request.requestId, ...over], now: later(wanted, ports) };
     }
   } finally {
     // A place that stays costs nobody more than the time that it was for.
-    if (wanted.isWaiting) {
+    if (isWaiting) {
       await ports.update(keyId, leaveWrite(request.requestId), "waited-for", "nothing").catch(() => undefined);
     }
   }
@@ -134,16 +135,23 @@ async function joinLine({ key, requestId, now }: Wanted, until: number, ports: L
   return over.length > 0 && (await join(over)).isWritten;
 }
 
-/** Looks again and again, by reads, which do not hold up those that run. False: the time is over. */
-async function waitUntilFree(key: LedgerKey, until: number, ports: LedgerPorts): Promise<boolean> {
+/**
+ * Looks again and again, by reads, which do not hold up those that run. Answers the places of those that died in the line;
+ * undefined: the time is over.
+ */
+async function waitUntilFree(
+  key: LedgerKey,
+  until: number,
+  ports: LedgerPorts,
+): Promise<readonly string[] | undefined> {
   for (let looks = 0; looks < mostLooks && ports.now() < until; looks += 1) {
     await pause(pauseInLine(ports.random(), ports.now(), until));
-    const item = await ports.readItem(key.keyId);
-    const present = item && ledgerKeyOf(key.keyId, item);
-    const isAsItWas = present?.isEnabled === true && present.version === key.version;
-    if (!isAsItWas || present.leaseCount < key.policy.concurrency) return true;
+    const item = (await ports.readItem(key.keyId)) ?? {};
+    const present = ledgerKeyOf(key.keyId, item);
+    const isAsItWas = present.isEnabled && present.version === key.version;
+    if (!isAsItWas || present.leaseCount < key.policy.concurrency) return placesThatAreOver(item, ports.now());
   }
-  return false;
+  return undefined;
 }
 
 /** The caller's time, moved on by what passed meanwhile: never back, should the clocks differ. */

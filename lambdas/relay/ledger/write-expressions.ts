@@ -29,8 +29,8 @@ export interface Wanted {
   readonly family: string | undefined;
   readonly now: number;
   readonly leaseUntil: number;
-  /** It stands in the key's line. */
-  readonly isWaiting: boolean;
+  /** Places in the key's line that the write takes away: its own, if it has one, and those of requests that died there. */
+  readonly places: readonly string[];
 }
 
 /** A write removes no more old windows than this; the next one goes on. */
@@ -100,7 +100,7 @@ export function reserveWrite(wanted: Wanted): Reservation {
   const forgotten = Object.keys(key.used)
     .filter((name) => isForgettable(name, now))
     .slice(0, mostForgotten);
-  update += removals(forgotten, names, wanted.isWaiting);
+  update += removals(forgotten, wanted.places, names);
   const lease = {
     expiresAt: wanted.leaseUntil,
     nanoUsd,
@@ -250,15 +250,17 @@ function placeOf(at: number) {
   return place;
 }
 
-function removals(forgotten: readonly string[], names: Record<string, string>, isWaiting: boolean): string {
-  const paths = forgotten.map((name, at) => {
+function removals(forgotten: readonly string[], places: readonly string[], names: Record<string, string>): string {
+  const windows = forgotten.map((name, at) => {
     names[`#f${at}`] = name;
     return `#u.#f${at}`;
   });
-  if (isWaiting) {
+  const inLine = places.map((id, at) => {
     names["#q"] = "q";
-    paths.push("#q.#id");
-  }
+    names[`#p${at}`] = id;
+    return `#q.#p${at}`;
+  });
+  const paths = [...windows, ...inLine];
   return paths.length === 0 ? "" : ` REMOVE ${paths.join(", ")}`;
 }
 

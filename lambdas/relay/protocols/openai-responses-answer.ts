@@ -156,26 +156,26 @@ function errorOf(error: JsonObject) {
   return { type: textOf(error.code) ?? textOf(error.type) ?? "error", message: textOf(error.message) ?? "" };
 }
 
-/** The response's own id first; then its conversation, and the items that a later request may name. */
-function idsOf(response: JsonObject): unknown[] {
+/** At most so many ids of an answer can be asked for later. */
+const mostIds = 16;
+
+/** The response's own id first; then its conversation, reasoning, which moves worst, and the other items. */
+function idsOf(response: JsonObject): string[] {
   const items = objectsOf(response.output);
-  return [
+  const ids = [
     response.id,
     objectOf(response.conversation)?.id,
-    ...items.flatMap((item) => [item.container_id, item.type === "reasoning" ? item.id : undefined]),
-    ...items.map((item) => item.id),
+    ...items.map((item) => item.container_id),
+    ...items.filter(({ type }) => type === "reasoning").map(({ id }) => id),
+    ...items.map(({ id }) => id),
   ];
+  return [...new Set(ids.flatMap((id) => textOf(id) ?? []))].slice(0, mostIds);
 }
 
 export function readResponse(call: Call): (response: JsonObject) => JsonFacts {
   return (response) => ({
     usage: readResponseUsage(response),
     servedModel: textOf(response.model),
-    madeIds:
-      call.keepsThings === true
-        ? idsOf(response)
-            .filter((id): id is string => typeof id === "string" && id !== "")
-            .slice(0, 16)
-        : [],
+    madeIds: call.keepsThings === true ? idsOf(response) : [],
   });
 }

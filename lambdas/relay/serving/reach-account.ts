@@ -63,6 +63,9 @@ type Ports = Pick<
   | "telemetry"
 >;
 
+/** Slots become free as answers end. */
+const busyMilliseconds = 1000;
+
 /** An error's body is looked at so far; what is longer passes on unread. */
 const mostErrorBytes = 65_536;
 
@@ -74,7 +77,8 @@ export async function takeSeat(choice: Accounts, search: Search, ports: Ports): 
     const slot = await ports.slots.take(view, search.requestId, search.slotUntil, ports.now());
     if (slot !== undefined) return { account: view.account, slot, left: choice.left };
   }
-  throw new Refusal("NoAccount", "Every account that could answer is busy. Try again in a moment.");
+  const resetAt = ports.now() + busyMilliseconds;
+  throw new Refusal("AccountsLimited", "Every account that could answer is busy. Try again in a moment.", { resetAt });
 }
 
 /**

@@ -5,6 +5,7 @@ import { connect, isIP, type Socket } from "node:net";
 import { CausewayError } from "../../shared/errors.ts";
 import { guardedLookup, isAllowedHost } from "../../shared/guarded-address.ts";
 import type { Way } from "./guarded-agent.ts";
+import { socksHandshake } from "./socks-handshake.ts";
 import { type AccountProxy, TransportError } from "./transport.ts";
 
 type ProxiedWay = Way & { readonly proxy: NonNullable<Way["proxy"]> };
@@ -66,8 +67,7 @@ function tunnelByConnect({ proxy, target, policy }: ProxiedWay, signal: AbortSig
     const outgoing = send(options);
     outgoing.on("connect", (answer, socket, head) => {
       if (answer.statusCode === 200 && head.length === 0) {
-        // The request's own signal must not end the connection later.
-        socket.removeAllListeners("error");
+        socket.on("error", ignore);
         resolve(socket as Socket);
         return;
       }
@@ -84,24 +84,11 @@ function tunnelByConnect({ proxy, target, policy }: ProxiedWay, signal: AbortSig
 }
 
 async function tunnelBySocks({ proxy, target, policy }: ProxiedWay, signal: AbortSignal): Promise<Socket> {
-  // Loaded when the first account needs it.
-  const { SocksClient } = await import("socks");
   const socket = await connectTo(proxy, policy, signal);
   const end = () => socket.destroy();
   signal.addEventListener("abort", end, { once: true });
   try {
-    const { username, password } = proxy.settings;
-    await SocksClient.createConnection({
-      command: "connect",
-      destination: { host: hostOf(target), port: portOf(target) },
-      existing_socket: socket,
-      proxy: {
-        host: hostOf(proxy.address),
-        port: proxy.settings.port,
-        type: 5,
-        ...(username !== undefined && { userId: username, password: password ?? "" }),
-      },
-    });
+    await socksHandshake(socket, { host: hostOf(target), port: portOf(target) }, proxy.settings);
     return socket;
   } catch (error) {
     socket.destroy();
@@ -119,6 +106,7 @@ function connectTo(proxy: ProxiedWay["proxy"], policy: Way["policy"], signal: Ab
       lookup: guardedLookup(proxy.address, policy),
       signal,
     });
+    socket.on("error", ignore);
     socket.once("error", reject);
     socket.once("connect", () => {
       socket.off("error", reject);
@@ -126,6 +114,9 @@ function connectTo(proxy: ProxiedWay["proxy"], policy: Way["policy"], signal: Ab
     });
   });
 }
+
+/** Between two owners of a connection nobody listens; whoever has it next sees that it is closed. */
+function ignore(): void {}
 
 function proxyAuthorization({ username, password = "" }: AccountProxy): Record<string, string> {
   if (username === undefined) return {};
@@ -143,9 +134,9 @@ function portOf(url: URL): number {
 
 /** Libraries' messages may repeat what they were given, a password among it: only codes and our own words go on. */
 function tunnelError(error: unknown, { proxy, connectMilliseconds }: ProxiedWay, isLate: boolean): TransportError {
-  if (error instanceof TransportError) return error;
   if (error instanceof CausewayError) return new TransportError("refused-address", error.message, false);
   const where = proxy.address.host;
+  if (error instanceof TransportError && !isLate) return error;
   if (isLate)
     return new TransportError("timeout", `The proxy ${where} gave no way in ${connectMilliseconds} ms.`, false);
   const { code } = error as { code?: unknown };

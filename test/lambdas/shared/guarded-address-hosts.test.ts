@@ -21,7 +21,10 @@ function lookUp(address: string, policy: AddressPolicy, ...addresses: readonly s
   const resolve = (_name: string, _options: unknown, callback: (error: null, found: LookupAddress[]) => void) =>
     callback(null, known);
   const url = checkAddress(address, policy);
-  const guarded = guardedLookup(url, { ...policy, resolve: resolve as unknown as NonNullable<AddressPolicy["resolve"]> });
+  const guarded = guardedLookup(url, {
+    ...policy,
+    resolve: resolve as unknown as NonNullable<AddressPolicy["resolve"]>,
+  });
   return new Promise((done, fail) => {
     guarded(url.hostname, {}, (error, found) => (error ? fail(error) : done(found)));
   });
@@ -46,7 +49,9 @@ describe("a host that the stage allows", () => {
     ["multicast", "224.0.0.1"],
   ])("never leads to %s by its name", async (_what, inside) => {
     await expect(lookUp("https://models.internal/v1", policyOf("models.internal"), inside)).rejects.toEqual(refused);
-    await expect(lookUp("https://models.internal/v1", policyOf("models.internal"), "10.0.0.1", inside)).rejects.toEqual(refused);
+    await expect(lookUp("https://models.internal/v1", policyOf("models.internal"), "10.0.0.1", inside)).rejects.toEqual(
+      refused,
+    );
   });
 
   it("needs https all the same", () => {
@@ -55,7 +60,8 @@ describe("a host that the stage allows", () => {
   });
 
   it("is that host alone, at that port alone where one is given", () => {
-    const at = (address: string, ...hosts: readonly string[]) => isAllowedHost(new URL(address), { allowedHosts: hosts });
+    const at = (address: string, ...hosts: readonly string[]) =>
+      isAllowedHost(new URL(address), { allowedHosts: hosts });
     expect(at("https://models.internal/", "models.internal")).toBe(true);
     expect(at("https://MODELS.internal:8443/", "Models.Internal")).toBe(true);
     expect(at("https://models.internal:8443/", "models.internal:8443")).toBe(true);
@@ -88,14 +94,23 @@ describe("a proxy", () => {
     expect(checkProxyAddress("10.0.0.9", 3128, policyOf("10.0.0.9:3128")).hostname).toBe("10.0.0.9");
   });
 
-  it.each(["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "0x7f.1", "2130706433"])("is refused inside: %s", (host) => {
-    expect(() => checkProxyAddress(host, 3128, policyOf())).toThrow(refused);
-  });
-
-  it.each(["a@b.example", "b.example/x", "b.example?x", "b.example#x", "user:pw@b.example", "b.example:99", "", "b .example"])(
-    "is a host and nothing more: %j",
+  it.each(["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "0x7f.1", "2130706433"])(
+    "is refused inside: %s",
     (host) => {
       expect(() => checkProxyAddress(host, 3128, policyOf())).toThrow(refused);
     },
   );
+
+  it.each([
+    "a@b.example",
+    "b.example/x",
+    "b.example?x",
+    "b.example#x",
+    "user:pw@b.example",
+    "b.example:99",
+    "",
+    "b .example",
+  ])("is a host and nothing more: %j", (host) => {
+    expect(() => checkProxyAddress(host, 3128, policyOf())).toThrow(refused);
+  });
 });

@@ -34,6 +34,8 @@ interface Truth {
   /** Of its lease, seen as it was written; undefined: it never had one. */
   windows?: readonly string[];
   prepaid: boolean;
+  /** Its process dies sooner or later. */
+  readonly isKilled: boolean;
   /** What its settlement said, where that came back without an error. */
   settled?: number;
 }
@@ -147,7 +149,9 @@ export class Storm {
     for (const keyId of this.#cache.keys()) {
       const item = await this.#tables.item(keyId);
       if (leasesOf(item).length > 0) this.breaches.push(`${keyId} has leases left`);
-      if (Object.keys(item.q?.M ?? {}).length > 0) this.breaches.push(`${keyId} has places in its line left`);
+      // Who died in the line stays there until the next one gets in.
+      const places = Object.keys(item.q?.M ?? {}).filter((requestId) => !this.truths.get(requestId)?.isKilled);
+      if (places.length > 0) this.breaches.push(`${keyId} has places in its line left`);
       this.#checkSumsOf(keyId, item, records);
     }
     for (const [requestId, { windows, settled }] of this.truths) {
@@ -196,7 +200,8 @@ export class Storm {
       tokens: Math.floor(this.#random() * 2000),
       family: this.#pick([undefined, "opus", "sonnet"]),
     });
-    const truth: Truth = { key, prepaid: false };
+    const isKilled = Number.isFinite(this.#process.getStore()?.callsLeft);
+    const truth: Truth = { key, prepaid: false, isKilled };
     this.truths.set(request.requestId, truth);
     let lease: Lease;
     try {

@@ -51,7 +51,7 @@ async function readBy(name: string, bytes: Buffer) {
 }
 
 /** The events of a stream that say its end: behind them the relay cuts nothing any more. */
-function endsAt(name: string, events: readonly Buffer[]): number {
+function endsAt(events: readonly Buffer[]): number {
   const end = events.findIndex((event) =>
     /"(stop_reason|finish_reason|finishReason)":\s*"|response.completed/.test(event.toString()),
   );
@@ -61,7 +61,7 @@ function endsAt(name: string, events: readonly Buffer[]): number {
 describe("a stream that the relay ends", () => {
   test.each(names)("is a whole answer for its clients behind every event: %s", async (name) => {
     const events = eventsOf(name);
-    const end = endsAt(name, events);
+    const end = endsAt(events);
     for (let count = 0; count <= end; count += 1) {
       const { call, protocol } = callFor(name);
       const reader = protocol.follow(call);
@@ -75,7 +75,7 @@ describe("a stream that the relay ends", () => {
 
   test.each(names)("goes on from what was passed, not from what was held back: %s", async (name) => {
     const events = eventsOf(name);
-    const end = endsAt(name, events);
+    const end = endsAt(events);
     for (let count = 0; count < end; count += 1) {
       const { call, protocol } = callFor(name);
       const reader = protocol.follow(call);

@@ -53,25 +53,25 @@ const final: readonly (readonly [
   ["PlatformNotAllowed", {}, ["PermissionDeniedError", 403], ["PermissionDeniedError", 403], 403],
   ["ModelNotAllowed", {}, ["NotFoundError", 404], ["BadRequestError", 400], 404],
   ["PriceUnknown", {}, ["NotFoundError", 404], ["BadRequestError", 400], 404],
-  ["NotSupported", {}, ["InternalServerError", 501], ["InternalServerError", 501], 501],
+  ["NotSupported", {}, ["NotImplementedError", 501], ["InternalServerError", 501], 501],
   ["NotFound", {}, ["NotFoundError", 404], ["NotFoundError", 404], 404],
   ["ThingNotFound", {}, ["NotFoundError", 404], ["NotFoundError", 404], 404],
   ["MethodNotAllowed", { allow: ["POST"] }, ["APIError", 405], ["APIError", 405], 405],
   ["UpgradeRequired", {}, ["APIError", 426], ["APIError", 426], 426],
-  ["BodyTooLarge", { limit: 4_500_000 }, ["APIError", 413], ["APIError", 413], 413],
+  ["BodyTooLarge", { limit: 4_500_000 }, ["ContentTooLargeError", 413], ["APIError", 413], 413],
   ["BodyInvalid", {}, ["BadRequestError", 400], ["BadRequestError", 400], 400],
   ["BudgetReached", day, ["RateLimitError", 429], ["RateLimitError", 429], 429],
   [
     "BudgetReached",
     { limit: 5_000_000_000, window: { kind: "total" } },
-    ["APIError", 402],
+    ["PaymentRequiredError", 402],
     ["RateLimitError", 429],
     429,
   ],
-  ["BalanceSpent", { limit: 0 }, ["APIError", 402], ["RateLimitError", 429], 429],
+  ["BalanceSpent", { limit: 0 }, ["PaymentRequiredError", 402], ["RateLimitError", 429], 429],
   ["AccountsLimited", { resetAt: inHours }, ["RateLimitError", 429], ["RateLimitError", 429], 429],
   ["TokensPerMinute", { limit: 10 }, ["RateLimitError", 429], ["RateLimitError", 429], 429],
-  ["NoAccount", {}, ["InternalServerError", 503], ["InternalServerError", 503], 503],
+  ["NoAccount", {}, ["ServiceUnavailableError", 503], ["InternalServerError", 503], 503],
 ];
 
 const soon: RefusalFacts = { limit: 5, resetAt: now + 7000 };
@@ -88,11 +88,28 @@ const passing: readonly (readonly [
   ["TokensPerMinute", soon, ["RateLimitError", 429], ["RateLimitError", 429], 429],
   ["ConcurrencyReached", { limit: 20 }, ["RateLimitError", 429], ["RateLimitError", 429], 429],
   ["AccountsLimited", soon, ["RateLimitError", 429], ["RateLimitError", 429], 429],
-  ["UpstreamFailed", {}, ["InternalServerError", 503], ["InternalServerError", 503], 503],
-  ["UpstreamOverloaded", {}, ["InternalServerError", 529], ["InternalServerError", 503], 503],
-  ["UpstreamTimeout", {}, ["InternalServerError", 504], ["InternalServerError", 504], 504],
-  ["RelayUnavailable", {}, ["InternalServerError", 503], ["InternalServerError", 503], 503],
+  ["UpstreamFailed", {}, ["ServiceUnavailableError", 503], ["InternalServerError", 503], 503],
+  ["UpstreamOverloaded", {}, ["OverloadedError", 529], ["InternalServerError", 503], 503],
+  ["UpstreamTimeout", {}, ["GatewayTimeoutError", 504], ["InternalServerError", 504], 504],
+  ["RelayUnavailable", {}, ["ServiceUnavailableError", 503], ["InternalServerError", 503], 503],
 ];
+
+/** Classes that came with version 1 of Anthropic's SDK, and what version 0 throws. */
+const older: Readonly<Record<string, string>> = {
+  NotImplementedError: "InternalServerError",
+  ServiceUnavailableError: "InternalServerError",
+  OverloadedError: "InternalServerError",
+  GatewayTimeoutError: "InternalServerError",
+  ContentTooLargeError: "APIError",
+  PaymentRequiredError: "APIError",
+};
+
+const anthropicSdks = ["@anthropic-ai/sdk 1", "@anthropic-ai/sdk 0"] as const;
+
+/** The class that this version of the SDK throws. */
+function classIn(client: (typeof anthropicSdks)[number], name: string): string {
+  return client.endsWith("0") ? (older[name] ?? name) : name;
+}
 
 test("every refusal has its row", () => {
   expect(new Set([...final, ...passing].map(([name]) => name))).toEqual(new Set(refusalNames));
@@ -100,8 +117,12 @@ test("every refusal has its row", () => {
 
 describe("a refusal that trying again does not help", () => {
   test.each(final)("stops the SDKs at once: %s %j", async (name, facts, anthropic, openai, gemini) => {
-    for (const client of ["@anthropic-ai/sdk 1", "@anthropic-ai/sdk 0"] as const) {
-      expect(await tryWith(client, name, facts)).toMatchObject({ name: anthropic[0], status: anthropic[1], asked: 1 });
+    for (const client of anthropicSdks) {
+      expect(await tryWith(client, name, facts)).toMatchObject({
+        name: classIn(client, anthropic[0]),
+        status: anthropic[1],
+        asked: 1,
+      });
     }
     for (const client of ["openai 7, chat", "openai 6, chat", "openai 7, responses"] as const) {
       expect(await tryWith(client, name, facts)).toMatchObject({ name: openai[0], status: openai[1], asked: 1 });
@@ -112,8 +133,11 @@ describe("a refusal that trying again does not help", () => {
 
 describe("a refusal that passes by itself", () => {
   test.each(passing)("says so: %s %j", async (name, facts, anthropic, openai, gemini) => {
-    for (const client of ["@anthropic-ai/sdk 1", "@anthropic-ai/sdk 0"] as const) {
-      expect(await tryWith(client, name, facts, 0)).toMatchObject({ name: anthropic[0], status: anthropic[1] });
+    for (const client of anthropicSdks) {
+      expect(await tryWith(client, name, facts, 0)).toMatchObject({
+        name: classIn(client, anthropic[0]),
+        status: anthropic[1],
+      });
     }
     expect(await tryWith("openai 7, chat", name, facts, 0)).toMatchObject({ name: openai[0], status: openai[1] });
     expect(await tryWith("@google/genai", name, facts)).toMatchObject({ name: "ApiError", status: gemini });

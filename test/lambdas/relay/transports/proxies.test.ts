@@ -201,3 +201,59 @@ describe("a proxy with a user and a password", () => {
     ).rejects.toMatchObject({ kind: "proxy" });
   });
 });
+
+describe("a SOCKS 5 server", () => {
+  /** Answers each of the client's turns with the next bytes, one at a time. */
+  async function serveBytes(...turns: readonly (readonly number[] | string)[]): Promise<AccountProxy> {
+    const port = await serveSockets((socket) => {
+      let turn = 0;
+      socket.on("data", () => {
+        const bytes = Buffer.from(turns[turn] ?? []);
+        turn += 1;
+        for (const byte of bytes) socket.write(Uint8Array.of(byte));
+        if (turn >= turns.length) socket.end();
+      });
+    });
+    return { type: "socks5", host: "127.0.0.1", port };
+  }
+
+  const address = [5, 0, 0, 3, 4, ...Buffer.from("name"), 0, 80];
+  const answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+  it("may say its words byte by byte, and its address as a name", async () => {
+    expect(await through(await serveBytes([5, 0], address, answer), "http://127.0.0.1:80/")).toBe("ok");
+  });
+
+  it.each<[string, (readonly number[] | string)[], RegExp]>([
+    ["takes no method", [[5, 0xff]], /takes no such user/],
+    ["asks for a password that nobody gave", [[5, 2]], /takes no such user/],
+    [
+      "cannot reach the host",
+      [
+        [5, 0],
+        [5, 4, 0, 1, 0, 0, 0, 0, 0, 0],
+      ],
+      /host unreachable/,
+    ],
+    [
+      "says something new",
+      [
+        [5, 0],
+        [5, 99, 0, 1, 0, 0, 0, 0, 0, 0],
+      ],
+      /code 99/,
+    ],
+    [
+      "goes in the middle of a word",
+      [
+        [5, 0],
+        [5, 0, 0],
+      ],
+      /ended the connection/,
+    ],
+    ["goes at once", [[]], /ended the connection/],
+  ])("that %s is an error of the proxy, and nothing was sent", async (_what, turns, message) => {
+    const going = through(await serveBytes(...turns), "http://127.0.0.1:80/");
+    await expect(going).rejects.toMatchObject({ kind: "proxy", sent: false, message: expect.stringMatching(message) });
+  });
+});

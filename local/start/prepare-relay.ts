@@ -1,0 +1,68 @@
+// What an operator does to open the relay: accounts at the stand-in of the providers, and a client key; kept over restarts.
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import type { ApiClient } from "../../cli/api/api-client.ts";
+import { openApi } from "../../cli/api/connect-api.ts";
+import type { LocalCloud } from "../cloud.ts";
+
+export interface OpenRelay {
+  readonly client: ApiClient;
+  readonly keyId: string;
+  /** What clients are given. */
+  readonly keyText: string;
+  readonly accounts: readonly string[];
+}
+
+/** The CLIs of the three vendors each find an account. */
+const accounts = [
+  { name: "stand-in-anthropic", provider: "anthropic-compatible", platform: "anthropic" },
+  { name: "stand-in-openai", provider: "openai-compatible", platform: "openai" },
+  { name: "stand-in-gemini", provider: "gemini", platform: "gemini" },
+] as const;
+
+const keyName = "npm start";
+
+/** A hundred dollars of list price: real accounts may be added beside the stand-ins, and nobody should be surprised. */
+const budgetPerDayNanoUsd = 100_000_000_000;
+
+export async function prepareRelay(cloud: LocalCloud, stateDirectory: string): Promise<OpenRelay> {
+  const client = openApi({ local: true, state: stateDirectory });
+  const { items } = await client.list("listRelayAccounts", "/api/relay/accounts", {}, 1000);
+  for (const { name, provider, platform } of accounts) {
+    const baseUrl = cloud.aiUpstream.baseUrl(platform);
+    const credential = { apiKey: cloud.aiUpstream.issueKey(platform, name) };
+    const settings = { name, provider, settings: { baseUrl }, credential };
+    const present = items.find((account) => account.name === name);
+    if (present === undefined) await client.post("createRelayAccount", "/api/relay/accounts", settings);
+    else if (present.settings.baseUrl !== baseUrl) await move(client, present.accountId, settings);
+  }
+  return { client, ...(await findKey(client, stateDirectory)), accounts: accounts.map(({ name }) => name) };
+}
+
+/** The stand-in listens elsewhere than at the last start. */
+async function move(client: ApiClient, accountId: string, settings: object): Promise<void> {
+  const at = `/api/relay/accounts/${accountId}`;
+  const { etag } = await client.getTagged("getRelayAccount", at);
+  await client.put("changeRelayAccount", at, settings, etag);
+}
+
+/** The key of the last start, where it is still valid: its text is shown once, and kept beside the other local secrets. */
+async function findKey(client: ApiClient, stateDirectory: string): Promise<{ keyId: string; keyText: string }> {
+  const file = path.join(stateDirectory, "relay-key");
+  const kept = readText(file);
+  const { items } = await client.list("listRelayKeys", "/api/relay/keys", {}, 1000);
+  const known = items.find(({ name, enabled, keyId }) => name === keyName && enabled && kept?.includes(keyId));
+  if (known !== undefined && kept !== undefined) return { keyId: known.keyId, keyText: kept };
+  const policy = { spend: { day: budgetPerDayNanoUsd } };
+  const made = await client.post("createRelayKey", "/api/relay/keys", { name: keyName, policy });
+  writeFileSync(file, made.key, { mode: 0o600 });
+  return { keyId: made.keyId, keyText: made.key };
+}
+
+function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
