@@ -9,7 +9,7 @@ import { executionModeStreamifyResponse } from "@middy/core/StreamifyResponse";
 import { isAddressIn } from "../shared/address-ranges.ts";
 import { documentClient, smallCalls } from "../shared/aws-clients.ts";
 import { readEnvironment } from "../shared/environment.ts";
-import type { EventDetail } from "../shared/events.ts";
+import { every } from "../shared/every.ts";
 import { lazy } from "../shared/lazy.ts";
 import { log } from "../shared/log.ts";
 import type { InvocationContext } from "../shared/make-handler.ts";
@@ -24,6 +24,7 @@ import { DataKeysStore } from "./data-keys.store.ts";
 import { KeyPepperStore } from "./key-pepper.store.ts";
 import { LedgerStore } from "./ledger.store.ts";
 import { providerNamed } from "./providers/index.ts";
+import { RelayEventsStore } from "./relay-events.store.ts";
 import { makeRequestId } from "./request-id.ts";
 import { openServing } from "./serving/open-serving.ts";
 import { arrivalEventSchema, readArrival } from "./serving/read-arrival.ts";
@@ -41,9 +42,11 @@ const ports = lazy(() => {
   const client = new DynamoDBClient({ ...smallCalls, cacheMiddleware: true });
   const documents = documentClient();
   const pepper = new KeyPepperStore(new SecretsManagerClient(smallCalls), environment.KEY_PEPPER_SECRET);
+  const events = new RelayEventsStore(environment.EVENT_BUS_NAME);
   const clock = { now: Date.now, random: Math.random };
   return openServing({
     ...{ ...clock, log, publishLine, providerNamed, isAddressIn, pepper: () => pepper.pepper() },
+    ...{ every, announceBurst: (burst) => events.announceBurst(burst) },
     accounts: new AccountsStore(documents, accountsTable),
     errors: new AccountErrorsStore(documents, accountsTable),
     slots: new SlotsStore(client, accountsTable),
@@ -58,23 +61,8 @@ const ports = lazy(() => {
       allowLoopback: environment.ALLOW_LOOPBACK,
       allowedHosts: environment.ALLOWED_PRIVATE_HOSTS,
     }),
-    announceBurst: (burst) => sendBurst(environment.EVENT_BUS_NAME, burst),
-    every: (milliseconds, tick) => {
-      const timer = setInterval(tick, milliseconds);
-      return () => clearInterval(timer);
-    },
   });
 });
-
-/** Seldom: what it needs is loaded when it is needed. */
-async function sendBurst(busName: string, burst: EventDetail<"RelayAuthenticationBurst">): Promise<void> {
-  const [{ EventBridgeClient }, { eventSender }] = await Promise.all([
-    import("@aws-sdk/client-eventbridge"),
-    import("../shared/events.ts"),
-  ]);
-  const events = eventSender(new EventBridgeClient(smallCalls), busName, "causeway.relay");
-  await events.send("RelayAuthenticationBurst", [burst]);
-}
 
 const settled = new WeakMap<object, Promise<void>>();
 

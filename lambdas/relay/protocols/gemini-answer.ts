@@ -39,8 +39,9 @@ export class GeminiStream extends EventAnswer<State> {
   protected take(event: Buffer): Buffer {
     const { data } = readEvent(event);
     if (data !== undefined) {
+      const before = this.#tap.outputBytes;
       this.#tap.take(data);
-      this.outputBytes = this.#tap.outputBytes;
+      this.outputBytes += this.#tap.outputBytes - before;
       this.servedModel = this.#tap.head.modelVersion;
       this.isComplete = this.#tap.isFinished;
     }
@@ -120,6 +121,7 @@ export class GeminiArray implements AnswerReader {
   push(bytes: Buffer): Buffer {
     const before = this.streamedError;
     const passed = this.#framer.push(bytes);
+    if (this.#framer.isInsideRaw) this.#tap.outputBytes += bytes.length;
     const error = before === undefined ? this.streamedError : undefined;
     const hidden = error === undefined ? undefined : hiddenError(error);
     // Whatever came with an error that tells of our account is withheld with it.

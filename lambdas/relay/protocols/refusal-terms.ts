@@ -81,10 +81,10 @@ export function termsOf(refusal: Refusal, now: number): RefusalTerms {
   };
 }
 
-/** Without a time, waiting helps against faults; it does not where a request is above a limit by itself, or no account is there. */
+/** Without a time, waiting helps against faults; it does not where a request is above a limit by itself. */
 function mayRetry(name: RefusalName, seconds: number | undefined): boolean {
   if (seconds !== undefined) return seconds <= longestWaitSeconds;
-  return name !== "TokensPerMinute" && name !== "NoAccount";
+  return name !== "TokensPerMinute";
 }
 
 function secondsUntil(resetAt: number | undefined, now: number): number | undefined {

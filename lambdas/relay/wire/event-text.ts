@@ -9,14 +9,28 @@ export interface EventText {
 
 /** Reads any event that the format allows. For the many small deltas, protocols look at the bytes first. */
 export function readEvent(event: Buffer): EventText {
+  const text = event.toString("utf8");
+  const alone = dataAlone(text);
+  if (alone !== undefined) return { name: "", data: alone };
   let name = "";
   let data: string | undefined;
-  for (const line of event.toString("utf8").split(/\r\n|\n|\r/)) {
+  for (const line of text.split(/\r\n|\n|\r/)) {
     const [field, value] = fieldOf(line);
     if (field === "event") name = value;
     else if (field === "data") data = data === undefined ? value : `${data}\n${value}`;
   }
   return { name, data };
+}
+
+const dataField = "data: ";
+
+/** Most events without a name are one line of data. */
+function dataAlone(text: string): string | undefined {
+  if (!text.startsWith(dataField)) return undefined;
+  const end = text.indexOf("\n");
+  if (end === text.length - 2 && !text.includes("\r")) return text.slice(dataField.length, end);
+  const isWindows = text.indexOf("\r") === text.length - 4 && text.endsWith("\r\n\r\n");
+  return isWindows ? text.slice(dataField.length, -4) : undefined;
 }
 
 function fieldOf(line: string): readonly [string, string] {

@@ -1,3 +1,4 @@
+// Tests of where the relay's key is found, and of the query that goes on without it.
 import { describe, expect, test } from "vitest";
 import { queryWithoutKeys, readKeyText } from "../../../lambdas/relay/read-key-text.ts";
 

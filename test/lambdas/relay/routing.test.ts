@@ -1,3 +1,4 @@
+// Tests of which protocol a request speaks, and of what is refused by name.
 import { describe, expect, test } from "vitest";
 import { protocols } from "../../../lambdas/relay/protocols/index.ts";
 import { Refusal } from "../../../lambdas/relay/refusal.ts";

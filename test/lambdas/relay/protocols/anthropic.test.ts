@@ -1,3 +1,4 @@
+// Tests of what the relay reads of Anthropic's requests: bytes that go on, costs, sessions, things of one account; and of JSON answers.
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { protocols } from "../../../../lambdas/relay/protocols/index.ts";

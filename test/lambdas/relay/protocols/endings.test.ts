@@ -1,3 +1,4 @@
+// Tests of the relay's own last words and pings in a stream: the vendors' clients must read them behind every event.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AnswerReader } from "../../../../lambdas/relay/protocols/protocol.ts";
 import { Refusal } from "../../../../lambdas/relay/refusal.ts";

@@ -1,3 +1,4 @@
+// Tests of what the relay reads of Gemini's requests: form, costs, sessions, things of one account; and of JSON answers.
 import { describe, expect, test } from "vitest";
 import { protocols } from "../../../../lambdas/relay/protocols/index.ts";
 import { Refusal } from "../../../../lambdas/relay/refusal.ts";

@@ -1,3 +1,4 @@
+// Tests of what the relay reads of OpenAI's requests: usage that is asked for, costs, sessions, things of one account; and of JSON answers.
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

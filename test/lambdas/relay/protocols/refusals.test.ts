@@ -1,3 +1,4 @@
+// Tests of refusals with the vendors' SDKs: the class of error that each throws, and whether it tries again.
 import type { APIError } from "@anthropic-ai/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { protocols } from "../../../../lambdas/relay/protocols/index.ts";
@@ -71,7 +72,6 @@ const final: readonly (readonly [
   ["BalanceSpent", { limit: 0 }, ["PaymentRequiredError", 402], ["RateLimitError", 429], 429],
   ["AccountsLimited", { resetAt: inHours }, ["RateLimitError", 429], ["RateLimitError", 429], 429],
   ["TokensPerMinute", { limit: 10 }, ["RateLimitError", 429], ["RateLimitError", 429], 429],
-  ["NoAccount", {}, ["ServiceUnavailableError", 503], ["InternalServerError", 503], 503],
 ];
 
 const soon: RefusalFacts = { limit: 5, resetAt: now + 7000 };
@@ -88,6 +88,7 @@ const passing: readonly (readonly [
   ["TokensPerMinute", soon, ["RateLimitError", 429], ["RateLimitError", 429], 429],
   ["ConcurrencyReached", { limit: 20 }, ["RateLimitError", 429], ["RateLimitError", 429], 429],
   ["AccountsLimited", soon, ["RateLimitError", 429], ["RateLimitError", 429], 429],
+  ["NoAccount", {}, ["ServiceUnavailableError", 503], ["InternalServerError", 503], 503],
   ["UpstreamFailed", {}, ["ServiceUnavailableError", 503], ["InternalServerError", 503], 503],
   ["UpstreamOverloaded", {}, ["OverloadedError", 529], ["InternalServerError", 503], 503],
   ["UpstreamTimeout", {}, ["GatewayTimeoutError", 504], ["InternalServerError", 504], 504],
@@ -219,7 +220,7 @@ describe("the words of a refusal", () => {
 
   test("name the methods that are taken", () => {
     for (const platform of ["anthropic", "openai", "gemini"] as const) {
-      expect(refuse(platform, "MethodNotAllowed", { allow: ["GET", "POST"] }).headers["allow"]).toBe("GET, POST");
+      expect(refuse(platform, "MethodNotAllowed", { allow: ["GET", "POST"] }).headers.allow).toBe("GET, POST");
     }
   });
 

@@ -1,3 +1,4 @@
+// Tests of streams through their readers: the same bytes and the same usage at every split.
 import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

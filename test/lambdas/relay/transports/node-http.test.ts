@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { UpstreamRequest } from "../../../../lambdas/relay/providers/provider.ts";
 import { transports } from "../../../../lambdas/relay/transports/index.ts";
 import type { Exchange, TransportLimits } from "../../../../lambdas/relay/transports/transport.ts";
@@ -113,6 +113,41 @@ describe("a request", () => {
     }
     expect(connections.size).toBe(2);
     expect(names.asked).toEqual(["one.test", "two.test"]);
+  });
+
+  it("takes no connection that has been idle for a minute: a frozen Lambda's timers have not run", async () => {
+    const connections = new Set<Socket>();
+    const port = await servePlain((request, response) => {
+      connections.add(request.socket);
+      response.end("x");
+    });
+    const transport = open(laptop);
+    const send = async () => textOf(await transport.send(post(`http://127.0.0.1:${port}/`), { limits }));
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      await send();
+      await send();
+      expect(connections.size).toBe(1);
+      vi.setSystemTime(Date.now() + 60_000);
+      await send();
+      expect(connections.size).toBe(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("leaves few connections idle, on however many ways it went", async () => {
+    const alive = new Set<Socket>();
+    const port = await servePlain((request, response) => {
+      alive.add(request.socket);
+      request.socket.on("close", () => alive.delete(request.socket));
+      response.end("x");
+    });
+    const hosts = Array.from({ length: 30 }, (_, index) => `host${index}.test`);
+    const names = resolvingNames(Object.fromEntries(hosts.map((host) => [host, "127.0.0.1"])));
+    const transport = open({ ...laptop, resolve: names.resolve });
+    for (const host of hosts) await textOf(await transport.send(post(`http://${host}:${port}/`), { limits }));
+    await vi.waitUntil(() => alive.size <= 9, { timeout: 20_000 });
   });
 
   it("that carries a header HTTP cannot carry was never sent", async () => {

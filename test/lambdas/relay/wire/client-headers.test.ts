@@ -1,3 +1,4 @@
+// Test of which of the client's headers go upstream.
 import { expect, test } from "vitest";
 import { headersForUpstream } from "../../../../lambdas/relay/wire/client-headers.ts";
 

@@ -1,3 +1,4 @@
+// Tests of bodies with a content-encoding, bombs among them.
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { Refusal } from "../../../../lambdas/relay/refusal.ts";

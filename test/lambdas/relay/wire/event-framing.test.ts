@@ -1,3 +1,4 @@
+// Tests of cutting a stream into events, whatever its line ends and its splits.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EventFramer } from "../../../../lambdas/relay/wire/event-framing.ts";

@@ -1,3 +1,4 @@
+// Tests of where members lie in the bytes of JSON.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { membersOf, withoutMember } from "../../../../lambdas/relay/wire/json-members.ts";

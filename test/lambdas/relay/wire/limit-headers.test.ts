@@ -1,3 +1,4 @@
+// Tests of the headers that tell what a key may still use.
 import { describe, expect, test } from "vitest";
 import { keyPolicySchema } from "../../../../lambdas/relay/ledger/key-policy.ts";
 import type { LedgerKey } from "../../../../lambdas/relay/ledger/ledger.ts";
@@ -20,7 +21,7 @@ function key(policy: object, used: Record<string, number>): LedgerKey {
     used,
     balanceNanoUsd: undefined,
     leaseCount: 0,
-  } as LedgerKey;
+  };
 }
 
 const used = { d20261120: 4 * dollar, w202647: 8 * dollar, total: 30 * dollar, [`r${minute}`]: 7, [`k${minute}`]: 400 };
