@@ -1,7 +1,8 @@
 // The commands of the relay: their words, options and help. Secrets come from the environment, a file or a prompt, never as an argument.
 import { Argument, type Command, Option } from "commander";
 import { apiOptions, type Common, group, type Listing, listOptions, withApi } from "./api-options.ts";
-import type { AccountOptions, SecretOptions } from "./commands/relay-account-commands.ts";
+import type { AccountOptions } from "./commands/relay-account-fields.ts";
+import type { SecretOptions } from "./commands/relay-credential.ts";
 import type { PolicyOptions } from "./commands/relay-key-policy.ts";
 import type { OwnOptions, UsageOptions } from "./commands/relay-usage-commands.ts";
 

@@ -9,6 +9,7 @@ const nouns: Readonly<Record<JobKind, string>> = {
   "snapshot-export": "snapshots",
   "mirror-object": "objects",
   "mirror-reconciliation": "prefixes",
+  "relay-usage-export": "files",
 };
 
 /** Lines that fit into the space. */

@@ -47,6 +47,7 @@ export const showMetricsEnvironment = z.object({
   COPIES_TABLE: name,
   EXPORTS_TABLE: name,
   MIRROR_TABLE: name,
+  RELAY_TOTALS_TABLE: name,
   METRICS_TOKEN_SECRET_ID: name,
 });
 

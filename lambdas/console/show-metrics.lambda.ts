@@ -7,6 +7,8 @@ import { JobsStore } from "../shared/jobs.store.ts";
 import { collectMetrics } from "./collect-metrics.ts";
 import { showMetricsEnvironment } from "./config.ts";
 import { MetricsTokenStore } from "./metrics-token.store.ts";
+import { RelayFiguresStore } from "./relay-figures.store.ts";
+import { relayGauges } from "./relay-gauges.ts";
 import { renderMetrics } from "./render-metrics.ts";
 import { routes } from "./routes.ts";
 import { StateListsStore } from "./state-lists.store.ts";
@@ -23,16 +25,20 @@ export const handler = defineRoutes({
       metricsToken: () => secret.token(Date.now()),
       jobs: new JobsStore(documents, environment.JOBS_TABLE),
       lists: new StateListsStore(documents),
+      relay: new RelayFiguresStore(documents, environment.RELAY_TOTALS_TABLE),
       tables: { copies, exports: exported, mirror },
     };
   },
   handlers: {
-    showMetrics: async (_request, { jobs, lists, tables }) => {
-      const gauges = await collectMetrics(tables, {
-        jobs: (question) => jobs.list(question),
-        list: (question) => lists.read(question),
-      });
-      return { content: renderMetrics(gauges) };
+    showMetrics: async (_request, { jobs, lists, tables, relay }) => {
+      const [gauges, figures] = await Promise.all([
+        collectMetrics(tables, {
+          jobs: (question) => jobs.list(question),
+          list: (question) => lists.read(question),
+        }),
+        relay.ofDay(Date.now()),
+      ]);
+      return { content: renderMetrics([...gauges, ...relayGauges(figures)]) };
     },
   },
 });

@@ -21,7 +21,7 @@ export function readKeyText(request: {
   const texts = [headers["x-api-key"], headers.authorization, headers["api-key"], headers["x-goog-api-key"]]
     // A header that came twice arrives as one, joined.
     .flatMap((value) => value?.split(",") ?? [])
-    .map((value) => value.trim().replace(/^bearer\s+/i, ""))
+    .map((value) => value.trim().replace(/^bearer(\s+|$)/i, ""))
     .concat(new URLSearchParams(request.query).getAll("key"))
     .filter((text) => text !== "" && text.length <= mostCharacters);
   return texts.find((text) => text.startsWith(prefix)) ?? texts[0];

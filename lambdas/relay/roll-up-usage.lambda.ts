@@ -7,7 +7,9 @@ import { makeHandler } from "../shared/make-handler.ts";
 import { publishCounts } from "../shared/metrics.ts";
 import { rollUpUsageEnvironment } from "./config.ts";
 import { rollUpInput, rollUpUsage } from "./counting/roll-up-usage.ts";
+import { RelayLog } from "./relay-log.ts";
 import { SettingsStore } from "./settings.store.ts";
+import { relaySettingsSchema } from "./settings.ts";
 import { TotalsStore } from "./totals.store.ts";
 import { UsageStore } from "./usage.store.ts";
 
@@ -25,8 +27,10 @@ export const handler = makeHandler({
       settings: new SettingsStore(documents, environment.RELAY_ACCOUNTS_TABLE),
     };
   },
-  run: (input, { totals, usage, settings }, invocation) =>
-    rollUpUsage(input, {
+  run: async (input, { totals, usage, settings: store }, invocation) => {
+    let settings = relaySettingsSchema.parse({});
+    const relayLog = new RelayLog(log, () => settings.logLevels);
+    return rollUpUsage(input, {
       mark: (unit, now) => totals.mark(unit, now),
       marked: (most) => totals.marked(most, Date.now()),
       claim: (unit, now, until) => totals.claim(unit, now, until),
@@ -37,10 +41,16 @@ export const handler = makeHandler({
       writeRecordsUntil: (...written) => totals.writeRecordsUntil(...written),
       note: (name) => totals.note(name),
       putNote: (name, note) => totals.putNote(name, note),
-      settings: async () => (await settings.settings()).settings,
+      hasRecords: (lane) => usage.hasRecords(lane),
+      settings: async () => {
+        settings = (await store.settings()).settings;
+        return settings;
+      },
       count: publishCounts,
-      failed: (error) => log.error("a roll-up failed; the schedule tries it again", { error: messageOf(error) }),
+      told: (report) => relayLog.info("sync", "counted usage", report),
+      failed: (error) => relayLog.error("sync", "a roll-up failed and is tried again", { error: messageOf(error) }),
       hasTime: () => invocation.remainingMilliseconds() > timeToFinishMilliseconds,
       now: Date.now,
-    }),
+    });
+  },
 });

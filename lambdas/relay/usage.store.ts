@@ -97,6 +97,20 @@ export class UsageStore {
     }
   }
 
+  async hasRecords(lane: Unit): Promise<boolean> {
+    const { Count = 0 } = await this.#client.send(
+      new QueryCommand({
+        TableName: this.#table,
+        KeyConditionExpression: "#partition = :partition",
+        ExpressionAttributeNames: { "#partition": "partition" },
+        ExpressionAttributeValues: { ":partition": recordsOf(lane) },
+        Select: "COUNT",
+        Limit: 1,
+      }),
+    );
+    return Count > 0;
+  }
+
   /** A lane's records page by page, oldest first, strongly consistent: what memory holds is one page of 1 MB. */
   async *lane(lane: Unit): AsyncGenerator<readonly LaneRecord[]> {
     let from: Record<string, unknown> | undefined;

@@ -51,6 +51,8 @@ export const statusByName = {
   ChannelThrottled: 503,
   ChannelRefused: 502,
   AddressRefused: 409,
+  CredentialMissing: 503,
+  CredentialUnreadable: 503,
   Unauthenticated: 401,
   Forbidden: 403,
   NotFound: 404,

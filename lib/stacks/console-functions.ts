@@ -179,6 +179,7 @@ export function addShowMetrics({ scope, room, settings, data }: ConsoleParts): S
       COPIES_TABLE: data.copies.tableName,
       EXPORTS_TABLE: data.exports.tableName,
       MIRROR_TABLE: data.mirror.tableName,
+      RELAY_TOTALS_TABLE: data.relayTotals.tableName,
       METRICS_TOKEN_SECRET_ID: metricsTokenPath(settings),
     },
     permissions: [
@@ -186,6 +187,7 @@ export function addShowMetrics({ scope, room, settings, data }: ConsoleParts): S
       onIndex(data.copies, "byChange"),
       onIndex(data.exports, "byChange"),
       onIndex(data.mirror, "byWaiting"),
+      onTable(data.relayTotals, "Query"),
       onSecrets(scope, [metricsTokenPath(settings)], "GetSecretValue"),
       throughKey(data.key),
     ],

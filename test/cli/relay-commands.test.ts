@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { Command as Program } from "commander";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { AnswerOf } from "../../cli/api/operations.ts";
 import { errorSentence } from "../../cli/error-sentence.ts";
 import { writeConnection } from "../../cli/local-connection.ts";
 import { addRelayCommands } from "../../cli/relay-commands.ts";
@@ -211,17 +212,25 @@ describe("relay usage", { timeout: 120_000 }, () => {
       body: JSON.stringify({ model: "claude-sonnet-4-5", max_tokens: 9, messages: [{ role: "user", content: "Hi" }] }),
     });
     expect(answer.status, await answer.text()).toBe(200);
-    const hour = (later: number) => new Date(rig.cloud.clock.now() + later * 3_600_000).toISOString();
-    const window = ["--from", hour(-1), "--to", hour(1)];
+    const record = await vi.waitFor(
+      async () => {
+        const { envelope } = await rig.call(`/api/relay/records?keyId=${keyId}`, { as: "viewer" });
+        const [found] = (envelope.data as unknown as AnswerOf<"listRelayRecords">).items;
+        if (found === undefined) throw new Error("the record is not there yet");
+        return found;
+      },
+      { timeout: 60_000, interval: 100 },
+    );
+    const body = { from: record.startedAt, to: new Date(Date.parse(record.startedAt) + 1).toISOString() };
+    const window = ["--from", body.from, "--to", body.to];
+    const rebuilt = await rig.call("/api/relay/usage/rebuild", { method: "POST", as: "admin", body });
+    expect(rebuilt.status, rebuilt.text).toBe(202);
     await vi.waitFor(
       async () => {
-        const body = { from: hour(-1), to: hour(1) };
-        const rebuilt = await rig.call("/api/relay/usage/rebuild", { method: "POST", as: "admin", body });
-        expect(rebuilt.status, rebuilt.text).toBe(202);
         const { total } = await json(["usage", "--by", "key,model", ...window, "--only-key", keyId]);
         expect(total.requests).toBe(1);
       },
-      { timeout: 60_000, interval: 500 },
+      { timeout: 60_000, interval: 200 },
     );
     await says(
       ["usage", "--by", "key,model", ...window],

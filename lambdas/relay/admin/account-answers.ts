@@ -17,8 +17,6 @@ export const changedAccountBody = accountSettingsSchema.extend({
   credential: credential.optional().describe("Needed where the change sends it to another address; else left out"),
 });
 
-export type ChangedAccount = z.output<typeof changedAccountBody>;
-
 export const credentialBody = z.strictObject({ credential });
 
 const time = z.string().nullable();
@@ -36,8 +34,6 @@ const load = z.object({
   spentTodayNanoUsd: z.int().describe("Real cost since midnight UTC"),
   lastAssignedAt: time,
 });
-
-export type Load = z.output<typeof load>;
 
 export const accountView = accountSettingsSchema.extend({
   accountId: z.string(),

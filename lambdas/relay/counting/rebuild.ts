@@ -11,6 +11,8 @@ export interface RebuildRange {
 
 export interface RebuildPorts {
   mark(unit: Unit, now: number): Promise<void>;
+  /** Left out: every lane of the range is marked. */
+  isWanted?(lane: Unit): Promise<boolean>;
   now(): number;
 }
 
@@ -37,7 +39,7 @@ export function checkRebuild({ from, to }: RebuildRange, recordDays: number, now
   );
 }
 
-/** Marks every lane of the range's hours; the next roll-ups count them. Returns the number of hours. */
+/** Marks the lanes of the range's hours; the next roll-ups count them. Returns the number of hours. */
 export async function markRange({ from, to }: RebuildRange, ports: RebuildPorts): Promise<number> {
   const begin = Math.floor(from / hour) * hour;
   const end = Math.min(to, ports.now());
@@ -46,7 +48,11 @@ export async function markRange({ from, to }: RebuildRange, ports: RebuildPorts)
     for (let lane = 0; lane < laneCount; lane += 1) lanes.push(laneOf(hourAt(at), lane));
   }
   for (let at = 0; at < lanes.length; at += marksAtOnce) {
-    await Promise.all(lanes.slice(at, at + marksAtOnce).map((lane) => ports.mark(lane, ports.now())));
+    await Promise.all(
+      lanes.slice(at, at + marksAtOnce).map(async (lane) => {
+        if ((await ports.isWanted?.(lane)) !== false) await ports.mark(lane, ports.now());
+      }),
+    );
   }
   return lanes.length / laneCount;
 }

@@ -24,12 +24,14 @@ export const rollUpInput = z.union([
 export type RollUpInput = z.output<typeof rollUpInput>;
 
 export interface RollUpUsagePorts extends RollUpAllPorts {
+  hasRecords(lane: Unit): Promise<boolean>;
   note(name: string): Promise<string | undefined>;
   putNote(name: string, note: string): Promise<void>;
   /** Of the running relay: seconds between two roll-ups, days that records are kept. */
   settings(): Promise<{ readonly rollUpSeconds: number }>;
   count(counts: Readonly<Record<string, number>>): void;
   failed(error: unknown): void;
+  told(report: Readonly<Record<string, unknown>>): void;
 }
 
 const hour = 3_600_000;
@@ -76,7 +78,11 @@ async function isDue(ports: RollUpUsagePorts): Promise<boolean> {
 async function roll(ports: RollUpUsagePorts): Promise<RollUpReport> {
   await ports.putNote("rolled-up", String(ports.now()));
   const report = await rollUpAll(ports);
-  if (report.units > 0) ports.count({ RelayRollUpUnits: report.units, RelayRollUpExpired: report.expired });
+  const { failures, ...sums } = report;
+  if (report.units > 0) {
+    ports.count({ RelayRollUpUnits: report.units, RelayRollUpExpired: report.expired });
+    ports.told({ ...sums, failures: failures.length });
+  }
   if (report.failures.length > 0) throw report.failures[0];
   return report;
 }
@@ -87,11 +93,12 @@ async function rebuild(range: RebuildRange, ports: RollUpUsagePorts): Promise<vo
 
 /** After a pause that the stream did not survive, everything of that time is counted anew; and each hour once for certain. */
 async function lookBack(ports: RollUpUsagePorts): Promise<void> {
+  await ports.settings();
   const now = ports.now();
   const last = await ports.note("tick");
   if (last !== undefined && now - Number(last) > streamMilliseconds) {
     const from = Math.max(Number(last) - hour, now - mostGapDays * day);
-    const hours = await markRange({ from, to: now }, ports);
+    const hours = await markRange({ from, to: now }, { ...ports, isWanted: (lane) => ports.hasRecords(lane) });
     ports.count({ RelayRollUpGapHours: hours });
   }
   await ports.putNote("tick", String(now));

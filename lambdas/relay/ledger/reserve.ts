@@ -52,7 +52,7 @@ export async function reserve(request: ReserveRequest, ports: LedgerPorts): Prom
       isWaiting ||= await joinLine(wanted, waitsUntil, ports);
       const over = isWaiting ? await waitUntilFree(wanted.key, waitsUntil, ports) : undefined;
       if (over === undefined) throw outcome.refusal;
-      wanted = { ...wanted, places: [request.requestId, ...over], now: later(wanted, ports) };
+      wanted = { ...wanted, places: [...new Set([request.requestId, ...over])], now: later(wanted, ports) };
     }
   } finally {
     // A place that stays costs nobody more than the time that it was for.

@@ -40,7 +40,15 @@ export function findOperation(
   throw new Refusal("MethodNotAllowed", `This path takes ${allow.join(" and ")}.`, { allow });
 }
 
+/** A name that climbs out of its folder would reach whatever else the account has: files, keys, bills. */
 function decodePart(part: string): string {
+  const decoded = decodeOnce(part);
+  const climbs = decoded.split(/[/\\]/).some((segment) => segment === "." || segment === "..");
+  if (climbs) throw new Refusal("NotFound", "This relay serves nothing at this path.");
+  return decoded;
+}
+
+function decodeOnce(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {

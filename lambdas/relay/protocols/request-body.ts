@@ -14,7 +14,7 @@ export interface RequestBody {
 }
 
 /** A name in a vendor's catalogue, with slashes and colons where it has them; longer or odder ones are typing errors. */
-const modelForm = /^[\w.:@/+~-]{1,200}$/;
+const modelForm = /^[\w.:@/+~[\]-]{1,200}$/;
 
 /**
  * Throws `Refusal` BodyInvalid or BodyTooLarge. `decisive`: members that decide about money. JSON allows a name twice and

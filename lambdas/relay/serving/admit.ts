@@ -59,6 +59,7 @@ export async function admit(asked: Asked, ports: ServingPorts): Promise<Admitted
     price,
     session: binding?.accountId,
     owner: owners === undefined ? undefined : ownerOf(owners, call.boundIds),
+    endsAt: arrival.endsAt,
     slotUntil: arrival.endsAt + slotMarginMilliseconds,
   };
   return { key, price, worst, search };

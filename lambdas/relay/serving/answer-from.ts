@@ -60,6 +60,7 @@ function follow(
     pings: call.answers !== "json",
     pingMilliseconds: search.snapshot.settings.pingMilliseconds,
     endsAt: arrival.endsAt,
+    waitsForEnd: lease !== undefined && lease.key.leaseCount * 2 >= lease.key.policy.concurrency,
     began: () => settlement.began(ports.now()),
   };
   return passAnswer(options, ports, (passed) => settle(settlement.finished(passed, reader, meter)));

@@ -26,6 +26,11 @@ export interface PassOptions {
   readonly pingMilliseconds: number;
   /** The stream is ended in its own form before this moment. */
   readonly endsAt: number;
+  /**
+   * The client's side ends only when everything is written: for a key with few places left, whose next request would
+   * find this one still there.
+   */
+  readonly waitsForEnd: boolean;
   /** Hears of the upstream's first bytes. */
   began(): void;
 }
@@ -44,7 +49,7 @@ const tickMilliseconds = 1000;
 
 /**
  * Yields what goes to the client. `finish` hears how it ended, once, in any case: also when the client's side stops
- * reading, and the generator is left early. It is waited for before the generator ends.
+ * reading, and the generator is left early. It must not reject.
  */
 export async function* passAnswer(
   options: PassOptions,
@@ -83,7 +88,8 @@ export async function* passAnswer(
   } finally {
     watch.stop();
     options.exchange.abort();
-    await finish(passed);
+    const finished = finish(passed);
+    if (options.waitsForEnd) await finished;
   }
 }
 

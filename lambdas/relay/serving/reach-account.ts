@@ -1,5 +1,6 @@
 // Reach account: the request goes to the best account that has a slot, and to the next one while nothing was answered yet.
 
+import { isErrorNamed } from "../../shared/errors.ts";
 import type { Price } from "../counting/price.ts";
 import { proxyOf } from "../credentials/account-proxy.ts";
 import type { LedgerKey } from "../ledger/ledger.ts";
@@ -10,7 +11,7 @@ import type { Account } from "../scheduling/account.ts";
 import { type Choice, chooseAccount } from "../scheduling/choose-account.ts";
 import type { Slot, SlotFigures } from "../scheduling/slot.ts";
 import type { Snapshot } from "../scheduling/snapshot.ts";
-import { type Exchange, TransportError } from "../transports/transport.ts";
+import { type Exchange, TransportError, type TransportLimits } from "../transports/transport.ts";
 import { type Begun, beginStream } from "./begin-stream.ts";
 import type { ServingPorts } from "./ports.ts";
 
@@ -26,7 +27,9 @@ export interface Search {
   readonly session: string | undefined;
   /** The account in which the things live that the request names. */
   readonly owner: string | undefined;
-  /** When the invocation ends, and slots are free by themselves. */
+  /** When the invocation ends. */
+  readonly endsAt: number;
+  /** When a slot is free by itself. */
   readonly slotUntil: number;
 }
 
@@ -65,6 +68,8 @@ type Ports = Pick<
 
 /** Slots become free as answers end. */
 const busyMilliseconds = 1000;
+
+const timeToSettleMilliseconds = 10_000;
 
 /** An error's body is looked at so far; what is longer passes on unread. */
 const mostErrorBytes = 65_536;
@@ -117,7 +122,7 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
     const proxy = proxyOf(account, credential);
     exchange = await ports.transport.send(request, {
       ...(proxy !== undefined && { proxy }),
-      limits: search.snapshot.settings,
+      limits: limitsFor(search, sentAt),
     });
     const asked = { model: call.model, family: search.price?.family };
     const { answer, verdict } = await judgeAnswer(exchange, provider, asked, search, ports);
@@ -131,6 +136,14 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
     return { refusal: verdict.refusal, mayGoOn: true };
   } catch (error) {
     exchange?.abort();
+    if (isErrorNamed(error, "CredentialMissing", "CredentialUnreadable")) {
+      const said = error instanceof Error ? error.message.slice(0, 500) : "";
+      await Promise.all([ports.conditions.changed(account, { state: "unauthorised", said }, sentAt), free(failed)]);
+      return {
+        refusal: new Refusal("UpstreamFailed", "The provider could not be asked.", { cause: error }),
+        mayGoOn: true,
+      };
+    }
     if (!(error instanceof TransportError)) {
       await free(undefined);
       throw error;
@@ -139,6 +152,13 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
     await Promise.all([ports.conditions.changed(account, change, sentAt), free(failed)]);
     return afterTransport(error);
   }
+}
+
+/** Whoever waits for a first byte until the invocation ends settles nothing any more. */
+function limitsFor({ snapshot, endsAt }: Search, now: number): TransportLimits {
+  const { settings } = snapshot;
+  const left = Math.max(1, endsAt - now - timeToSettleMilliseconds);
+  return { ...settings, firstByteMilliseconds: Math.min(settings.firstByteMilliseconds, left) };
 }
 
 /** An upstream that may be working on the request is not asked again elsewhere after its time: that would cost twice. */

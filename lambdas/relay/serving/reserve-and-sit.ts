@@ -1,6 +1,6 @@
 // Reserve and sit: the worst cost in the ledger and a slot at the best account, written at the same time; both or none.
 import { worstCostOf } from "../counting/cost.ts";
-import type { Lease } from "../ledger/ledger.ts";
+import type { Lease, LedgerKey } from "../ledger/ledger.ts";
 import { type Admitted, type Asked, checkAsked } from "./admit.ts";
 import type { ServingPorts } from "./ports.ts";
 import { chooseFor, type Seat, takeSeat } from "./reach-account.ts";
@@ -24,11 +24,21 @@ export async function reserveAndSit(asked: Asked, admitted: Admitted, ports: Ser
     takeSeat(choice, admitted.search, ports),
   ]);
   if (reserved.status === "fulfilled" && seated.status === "fulfilled") {
-    return { lease: reserved.value, seat: seated.value };
+    const [lease, seat] = [reserved.value, seated.value];
+    if (lease === undefined || isBoundAlike(lease.key, admitted.key)) return { lease, seat };
+    // Meanwhile the key was bound to other accounts: this seat is not for it.
+    settlement.reserved(lease);
+    settlement.unused(seat);
+    const search = { ...admitted.search, key: lease.key };
+    return { lease, seat: await takeSeat(chooseFor(search, new Set(), ports), search, ports) };
   }
   if (reserved.status === "fulfilled") settlement.reserved(reserved.value);
   if (seated.status === "fulfilled") settlement.unused(seated.value);
   throw reserved.status === "rejected" ? reserved.reason : (seated as PromiseRejectedResult).reason;
+}
+
+function isBoundAlike(left: LedgerKey, right: LedgerKey): boolean {
+  return JSON.stringify(left.policy.boundTo) === JSON.stringify(right.policy.boundTo);
 }
 
 async function reserve(
@@ -38,7 +48,7 @@ async function reserve(
 ): Promise<Lease | undefined> {
   if (worst === undefined) return undefined;
   const { arrival, call } = asked;
-  const family = price?.family;
+  const family = price === undefined || price.family === "" ? undefined : price.family;
   const lease = await ports.ledger.reserve({
     requestId: arrival.requestId,
     key,

@@ -31,7 +31,8 @@ async function serveCall(asked: Asked, ports: ServingPorts): Promise<Served> {
   const admitted: Admitted = await admit(asked, ports);
   const { seat, lease } = await reserveAndSit(asked, admitted, ports);
   asked.settlement.reserved(lease);
-  const reached = await reachAccount(seat, admitted.search, ports);
+  const search = { ...admitted.search, key: lease?.key ?? admitted.key };
+  const reached = await reachAccount(seat, search, ports);
   asked.settlement.reached(reached);
   return answerFrom(reached, asked, admitted, lease, ports);
 }

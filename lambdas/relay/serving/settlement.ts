@@ -40,7 +40,6 @@ export class Settlement {
   #key: LedgerKey | undefined;
   #facts: AdmittedFacts | undefined;
   #lease: Lease | undefined;
-  #unused: Seat | undefined;
   #reached: Reached | undefined;
   #firstByteAt: number | undefined;
   /** Writes that nobody waits for until the end. */
@@ -73,7 +72,7 @@ export class Settlement {
 
   /** A slot that was taken in vain. */
   unused(seat: Seat): void {
-    this.#unused = seat;
+    this.#aside(this.#ports.slots.release(seat.slot, this.#arrival.requestId, undefined, this.#ports.now()));
   }
 
   /** The session is bound at once: its next request may come before this one is over. */
@@ -98,9 +97,6 @@ export class Settlement {
   async refused(refusal: Refusal, status: number): Promise<void> {
     try {
       const now = this.#ports.now();
-      if (this.#unused !== undefined) {
-        this.#aside(this.#ports.slots.release(this.#unused.slot, this.#arrival.requestId, undefined, now));
-      }
       const isOurs = refusal.name === "RelayUnavailable";
       const fault = isOurs ? "relay-error" : upstreamFailures.has(refusal.name) ? "upstream-error" : "refused";
       if (this.#key === undefined || this.#call === undefined) {
@@ -123,7 +119,8 @@ export class Settlement {
     if (meter !== undefined) this.#lease = meter.lease;
     const record = this.#record(call, key, {
       used: this.#used(call, key, reader, meter),
-      outcome: passed.outcome,
+      // An error about the request: its bytes passed, but nothing was served.
+      outcome: reader === undefined && passed.outcome === "ok" ? "refused" : passed.outcome,
       reason: reasonOf(passed, reached),
       status: reached.exchange.status,
       modelServed: reader?.servedModel,

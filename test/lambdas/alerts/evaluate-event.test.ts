@@ -37,6 +37,9 @@ describe("an event", () => {
       "snapshot-exported",
       "snapshot-export-cancelled",
       "object-mirrored",
+      "relay-account-recovered",
+      "relay-error-rate-normal",
+      "relay-latency-normal",
       "dead-letters-cleared",
       "alert-recovered",
     ]);

@@ -122,6 +122,18 @@ describe("routing", () => {
     expect(outcomeOf(method, path)).toBe(expected);
   });
 
+  test.each([
+    ["/openai/v1/models/../files/file-1/content", {}],
+    ["/openai/v1/models/%2e%2e/files/file-1/content", {}],
+    ["/openai/v1/models/a%2F..%2f..%2Ffiles", {}],
+    ["/openai/v1/models/..\\files", {}],
+    ["/v1/models/%2E%2E", { "anthropic-version": "2023-06-01" }],
+    ["/v1beta/models/%2e%2e%2ffiles", {}],
+    ["/v1beta/models/%E0%A4%A", {}],
+  ])("lets no name climb out of the list of models: %s", (path, headers) => {
+    expect(outcomeOf("GET", path, headers)).toBe("NotFound");
+  });
+
   test("refuses Azure by name: by its path, its header at the list of models, its parameter anywhere", () => {
     expect(outcomeOf("GET", "/v1/models", { "api-key": "x" })).toBe("NotSupported");
     expect(outcomeOf("POST", "/openai/chat/completions", {}, "api-version=2024-10-21")).toBe("NotSupported");

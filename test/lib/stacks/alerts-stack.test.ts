@@ -16,7 +16,7 @@ import { actionsOf, statementsOf, withApp } from "./template.ts";
 const { alerts, others } = withApp("prod", (app) => {
   const assembly = app.synth();
   // The console's stack stands behind this one, for its API calls our functions; its queue has an alarm of its own.
-  const templates = ["data", "replication", "alerts"].map((room) =>
+  const templates = ["data", "replication", "relay", "alerts"].map((room) =>
     Template.fromJSON(assembly.getStackByName(`causeway-prod-${room}`).template),
   );
   const own = Template.fromJSON(assembly.getStackByName("causeway-prod-alerts").template);

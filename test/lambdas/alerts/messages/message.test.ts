@@ -170,4 +170,15 @@ describe("the writer", () => {
       "1024.0 PiB",
     ]);
   });
+
+  it("writes money as dollars and cents, and what is less than a cent with more decimals", () => {
+    const { usd } = writerFor({ timeZone: "UTC" }, "never");
+    expect([0, 4_012_345_678, 10_000_000, 1_500_000, 1_000].map(usd)).toEqual([
+      "$0.00",
+      "$4.01",
+      "$0.01",
+      "$0.001500",
+      "$0.000001",
+    ]);
+  });
 });

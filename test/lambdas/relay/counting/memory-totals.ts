@@ -70,6 +70,9 @@ export class MemoryTotals {
         for (const [name, count] of Object.entries(counts)) this.counts[name] = (this.counts[name] ?? 0) + count;
       },
       failed: (error) => void this.failures.push(error),
+      told: () => undefined,
+      hasRecords: async (lane) =>
+        [...this.records.keys()].some((requestId) => recordPartitionOf(requestId) === `r#${lane.name}`),
       note: (name) => doing("note", () => this.notes.get(name)),
       putNote: (name, note) => doing("putNote", () => void this.notes.set(name, note)),
       mark: (unit) => doing("mark", () => this.#mark(unit)),

@@ -24,6 +24,7 @@ async function watching(storm: Storm, keyId: string, work: Promise<void>): Promi
   const over = work.finally(() => {
     isOver = true;
   });
+  over.catch(() => undefined);
   let looks = 0;
   for (; !isOver; looks += 1) storm.checkItem(keyId, await tables.item(keyId));
   await over;

@@ -60,6 +60,7 @@ function stage(body: AsyncIterable<Buffer>, more: Partial<PassOptions> = {}) {
     exchange: { abort },
     meter: undefined,
     pings: true,
+    waitsForEnd: true,
     began: () => {},
     pingMilliseconds: 10_000,
     endsAt: 900_000,
