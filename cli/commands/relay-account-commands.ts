@@ -1,12 +1,19 @@
 // `causeway relay accounts …`, over the API.
 import type { ApiClient } from "../api/api-client.ts";
-import type { AnswerOf, ItemOf } from "../api/operations.ts";
-import { sayFacts, sayJson, sayLine, sayMore, sayTable, shortTime } from "../api/output.ts";
+import { sayJson, sayLine, sayMore, sayTable } from "../api/output.ts";
 import { dollarsOf } from "../dollars.ts";
 import { UsageProblem } from "../usage-problem.ts";
 import type { OutputOptions } from "./job-commands.ts";
+import {
+  type AccountOptions,
+  type AccountView,
+  changesOf,
+  sayAccount,
+  sayErrors,
+  settingsOf,
+  stateOf,
+} from "./relay-account-fields.ts";
 import { readCredential, type SecretOptions } from "./relay-credential.ts";
-import { dollars, timeOf, whole } from "./relay-key-policy.ts";
 
 const base = "/api/relay/accounts";
 const pathOf = (accountId: string, rest = "") => `${base}/${encodeURIComponent(accountId)}${rest}`;

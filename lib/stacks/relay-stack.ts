@@ -11,6 +11,7 @@ import { addProbeAccount, addRecoverAccounts } from "./relay-accounts.ts";
 import { addRelayApi, type RelayWork } from "./relay-api.ts";
 import { addCounting } from "./relay-counting.ts";
 import { addRelay, type RelayParts } from "./relay-functions.ts";
+import { addInstances } from "./relay-instances.ts";
 import { addSweepLeases } from "./relay-ledger.ts";
 
 export interface RelayStackProps extends StackProps {
@@ -43,11 +44,13 @@ export class RelayStack extends Stack {
   /** Where clients reach the relay: an address of its own, for its answers stream and its callers carry its own keys. */
   #front(parts: RelayParts): void {
     const { settings, data } = parts;
+    const relay = addRelay(parts);
+    addInstances(parts, relay);
     const api = new StreamingApi(this, "RelayApi", {
       name: `causeway-${settings.stage}-relay`,
       description: "Causeway's relay of AI API calls",
       stageName: settings.stage,
-      answeredBy: addRelay(parts),
+      answeredBy: relay,
       requestsPerSecond: settings.relay.requestsPerSecond,
       requestsInBurst: settings.relay.requestsInBurst,
       logRetention: settings.retention.logDays,

@@ -84,7 +84,7 @@ async function received(secret: string, now: number): Promise<{ headers: Incomin
 }
 
 it("docs/api.md lists every route with its role, and no other", () => {
-  const words = { public: "anybody", "metrics-token": "token" } as const;
+  const words = { public: "anybody", "metrics-token": "token", "relay-key": "client key" } as const;
   const wordOf = (access: string) => (Object.hasOwn(words, access) ? words[access as keyof typeof words] : access);
   const listed = tableOf(documentAt("docs/api.md"), "Route").map(([route = "", role]) => `${route} ${role}`);
   const real = allRoutes.map(({ method, path, access }) => `\`${method} ${path}\` ${wordOf(access)}`);

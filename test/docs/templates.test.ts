@@ -6,9 +6,9 @@ import { Template } from "aws-cdk-lib/assertions";
 import { describe, expect, it } from "vitest";
 import { buildApp } from "../../bin/causeway.ts";
 import { parseStageSettings } from "../../lib/config.ts";
-import { anchorsOf, documentAt, root, tablesOf } from "./documents.ts";
+import { anchorsOf, documentAt, root, spansOf, tablesOf } from "./documents.ts";
 
-const rooms = ["replication", "alerts", "console"];
+const rooms = ["replication", "alerts", "relay", "console"];
 const templates = synthesiseEverything();
 
 /** The stage of the laptop, with what it leaves out. */
@@ -32,7 +32,11 @@ function synthesiseEverything(): Template[] {
 interface PolicyProperties {
   readonly Roles: readonly { readonly Ref: string }[];
   readonly PolicyDocument: {
-    readonly Statement: readonly { readonly Effect: string; readonly Action: string | string[] }[];
+    readonly Statement: readonly {
+      readonly Effect: string;
+      readonly Action: string | string[];
+      readonly Resource: unknown;
+    }[];
   };
 }
 
@@ -42,7 +46,7 @@ const grantedByEntry = new Map(
     Object.values(template.findResources("AWS::Lambda::Function")).map(({ Properties }) => {
       const [, entry = ""] = /^[a-z]+: ([a-z-]+)\. /.exec(Properties.Description) ?? [];
       const [role = ""] = Properties.Role["Fn::GetAtt"];
-      return [entry, grantedActions(template, role).filter((action) => !isCommonAction(action))] as const;
+      return [entry, grantedActions(template, role)] as const;
     }),
   ),
 );
@@ -52,16 +56,21 @@ function grantedActions(template: Template, role: string): string[] {
     .map(({ Properties }) => Properties as PolicyProperties)
     .filter(({ Roles }) => Roles.some(({ Ref }) => Ref === role))
     .flatMap(({ PolicyDocument }) => PolicyDocument.Statement)
-    .flatMap(({ Effect, Action }) => (Effect === "Allow" ? Action : []));
+    .flatMap(({ Effect, Action, Resource }) =>
+      Effect === "Allow" ? [Action].flat().filter((action) => !isCommonAction(action, Resource)) : [],
+    );
 }
 
-function isCommonAction(action: string): boolean {
+/** The key of the relay's credentials is not the data key that most functions use. */
+function isCommonAction(action: string, resource: unknown): boolean {
   const throughKey = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"];
-  return action.startsWith("logs:") || action.startsWith("xray:") || throughKey.includes(action);
+  const isOfDataKey = throughKey.includes(action) && !JSON.stringify(resource).includes("RelayCredentialsKey");
+  return action.startsWith("logs:") || action.startsWith("xray:") || isOfDataKey;
 }
 
 describe("docs/permissions.md", () => {
-  const rows = tablesOf(documentAt("docs/permissions.md"), "Function").flat();
+  const permissions = documentAt("docs/permissions.md");
+  const rows = tablesOf(permissions, "Function").flat();
   const stated = new Map(rows.map(([name = "", allowed = ""]) => [name.replaceAll("`", ""), allowed]));
 
   it("has one row for every function of every stack, and no other", () => {
@@ -76,10 +85,25 @@ describe("docs/permissions.md", () => {
     expect([...new Set(actions)].sort()).toEqual([...new Set(granted)].sort());
   });
 
-  it("says that no function deletes, and none does", () => {
+  it("says that no function deletes objects, and which three delete items, and so it is", () => {
     const deleting = [...grantedByEntry.values()].flat().filter((action) => /Delete|\*/.test(action));
     // A message that is done with; the network interface of a function in a network.
-    expect([...new Set(deleting)].sort()).toEqual(["ec2:DeleteNetworkInterface", "sqs:DeleteMessage"]);
+    expect([...new Set(deleting)].sort()).toEqual([
+      "dynamodb:DeleteItem",
+      "ec2:DeleteNetworkInterface",
+      "sqs:DeleteMessage",
+    ]);
+    const ofItems = [...grantedByEntry].filter(([, granted]) => granted.includes("dynamodb:DeleteItem"));
+    const [, said = ""] =
+      /`dynamodb:DeleteItem` in three of the relay's alone: ([^.]+)\./.exec(permissions.prose) ?? [];
+    expect(spansOf(said).sort()).toEqual(ofItems.map(([entry]) => entry).sort());
+  });
+
+  it("says who may open credentials of upstream accounts, and who may only seal them", () => {
+    const may = (action: string) =>
+      [...grantedByEntry].filter(([, granted]) => granted.includes(action)).map(([entry]) => entry);
+    expect(may("kms:Decrypt").sort()).toEqual(["probe-account", "relay"]);
+    expect(may("kms:GenerateDataKey")).toEqual(["change-accounts"]);
   });
 });
 

@@ -28,10 +28,7 @@ export function surroundingsIn(snapshot: () => Promise<Snapshot>): PolicySurroun
 
 /** Throws `InputInvalid` naming every field that is wrong. */
 export async function checkPolicy(policy: KeyPolicy, surroundings: PolicySurroundings): Promise<void> {
-  const problems = [
-    ...(await boundToProblems(policy, surroundings)),
-    ...(await familyProblems(policy, surroundings)),
-  ];
+  const problems = [...(await boundToProblems(policy, surroundings)), ...(await familyProblems(policy, surroundings))];
   if (problems.length > 0) throw wrongInput(problems);
 }
 

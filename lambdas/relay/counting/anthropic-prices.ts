@@ -3,6 +3,9 @@ import { type Dollars, pricesOf, type Row } from "./price-rows.ts";
 
 /** Read in a stored copy of the vendor's page. */
 const priceList = "https://platform.claude.com/docs/en/about-claude/pricing";
+/** The vendor's comparison of its newest models, in a stored copy: prices, context windows and largest outputs. */
+const lineup = "https://platform.claude.com/docs/zh-CN/models/sonnet-5-5/overview";
+const sizesAssumed = "; context window and largest output taken as those of models around it";
 const modelPage = (model: string) => `https://platform.claude.com/docs/en/models/${model}/overview`;
 const releaseNotes =
   "https://platform.claude.com/docs/en/about-claude/pricing as told by release notes of October 2026 " +
@@ -13,16 +16,43 @@ function dollars(input: number, output: number, read: number): Dollars {
   return { input, output, write5m: input * 1.25, write1h: input * 2, read };
 }
 
-/** Searches cost $10 a thousand; fetching and code beside a search cost nothing but their tokens. */
+/**
+ * Searches cost $10 a thousand; fetching and code beside a search cost nothing but their tokens. Known from before the
+ * table was made, not looked up again.
+ */
 const tools = { web_search: 10, web_fetch: 0, code_execution: 0, tool_search: 0 };
 const large = { context: 1_000_000, mostOutput: 128_000, tools };
 const small = { context: 200_000, mostOutput: 64_000, tools };
 
 const rows: readonly Row[] = [
-  { models: ["claude-fable-5-1"], family: "fable", dollars: dollars(10, 50, 0.25), ...large, source: priceList },
-  { models: ["claude-mythos-5-1"], family: "mythos", dollars: dollars(10, 50, 0.25), ...large, source: priceList },
-  { models: ["claude-fable-5"], family: "fable", dollars: dollars(10, 50, 1), ...large, source: priceList },
-  { models: ["claude-mythos-5"], family: "mythos", dollars: dollars(10, 50, 1), ...large, source: priceList },
+  {
+    models: ["claude-fable-5-1"],
+    family: "fable",
+    dollars: dollars(10, 50, 0.25),
+    ...large,
+    source: `${priceList}; ${lineup}`,
+  },
+  {
+    models: ["claude-mythos-5-1"],
+    family: "mythos",
+    dollars: dollars(10, 50, 0.25),
+    ...large,
+    source: priceList + sizesAssumed,
+  },
+  {
+    models: ["claude-fable-5"],
+    family: "fable",
+    dollars: dollars(10, 50, 1),
+    ...large,
+    source: priceList + sizesAssumed,
+  },
+  {
+    models: ["claude-mythos-5"],
+    family: "mythos",
+    dollars: dollars(10, 50, 1),
+    ...large,
+    source: priceList + sizesAssumed,
+  },
   {
     models: ["claude-opus-5-5"],
     family: "opus",
@@ -30,7 +60,7 @@ const rows: readonly Row[] = [
     // `speed: fast` costs $8 and $40.
     tiers: { fast: 2000 },
     ...large,
-    source: `${modelPage("opus-5-5")}; cache and fast mode: github.com/TheKrush/PromptFuel 1.0.21`,
+    source: `${lineup}; cache and fast mode: github.com/TheKrush/PromptFuel 1.0.21`,
   },
   { models: ["claude-opus-5"], family: "opus", dollars: dollars(5, 25, 0.5), ...large, source: modelPage("opus-5") },
   {
@@ -38,9 +68,15 @@ const rows: readonly Row[] = [
     family: "opus",
     dollars: dollars(5, 25, 0.5),
     ...large,
-    source: priceList,
+    source: priceList + sizesAssumed,
   },
-  { models: ["claude-opus-4-5"], family: "opus", dollars: dollars(5, 25, 0.5), ...small, source: priceList },
+  {
+    models: ["claude-opus-4-5"],
+    family: "opus",
+    dollars: dollars(5, 25, 0.5),
+    ...small,
+    source: priceList + sizesAssumed,
+  },
   {
     // Retired at Anthropic, alive elsewhere.
     models: ["claude-opus-4-1", "claude-opus-4-0", "claude-opus-4"],
@@ -48,7 +84,7 @@ const rows: readonly Row[] = [
     dollars: dollars(15, 75, 1.5),
     ...small,
     mostOutput: 32_000,
-    source: priceList,
+    source: priceList + sizesAssumed,
   },
   {
     models: ["claude-sonnet-5-5"],
@@ -69,7 +105,9 @@ const rows: readonly Row[] = [
     family: "sonnet",
     dollars: dollars(3, 15, 0.3),
     ...large,
-    source: "Third parties alike (docs.rs/synaps 0.10.2, artka.dev); the vendor's page was not read for this model",
+    source:
+      "Third parties alike (docs.rs/synaps 0.10.2, artka.dev); the vendor's page was not read for this model" +
+      sizesAssumed,
   },
   {
     models: ["claude-sonnet-4-5", "claude-sonnet-4-0", "claude-sonnet-4"],
@@ -91,7 +129,7 @@ const rows: readonly Row[] = [
     family: "haiku",
     dollars: dollars(1, 5, 0.1),
     ...small,
-    source: `${modelPage("haiku-4-5")}; cache: third parties alike`,
+    source: `${lineup}; cache: third parties alike`,
   },
 ];
 

@@ -1,4 +1,5 @@
 // List prices of the Gemini API, paid tier, text, as reviewed on the date below. Audio in costs more with some models: see docs.
+// A row's source is that of its token prices; sizes but 3.8 Flash's were not looked up again.
 import { pricesOf, type Row } from "./price-rows.ts";
 
 const priceList = "https://ai.google.dev/gemini-api/docs/pricing";

@@ -1,4 +1,5 @@
-// List prices of OpenAI's models, standard tier, as reviewed on the date below.
+// List prices of OpenAI's models, standard tier, as reviewed on the date below. A row's source is that of its token prices;
+// prices of tools and tiers, and sizes below GPT-6's, are known from before the table was made and were not looked up again.
 import { type Dollars, pricesOf, type Row } from "./price-rows.ts";
 
 const priceList = "https://developers.openai.com/api/docs/pricing";

@@ -93,6 +93,7 @@ async function rebuild(range: RebuildRange, ports: RollUpUsagePorts): Promise<vo
 
 /** After a pause that the stream did not survive, everything of that time is counted anew; and each hour once for certain. */
 async function lookBack(ports: RollUpUsagePorts): Promise<void> {
+  // They say what is logged of it.
   await ports.settings();
   const now = ports.now();
   const last = await ports.note("tick");

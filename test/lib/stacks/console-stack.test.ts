@@ -51,7 +51,7 @@ describe("the API", () => {
   it.each(allRoutes.map((route) => [`${route.method} ${route.path}`, route] as const))(
     "has %s, behind the authorizer unless it is open",
     (name, { access, method, path }) => {
-      const isOpen = access === "public" || access === "metrics-token";
+      const isOpen = !roles.some((role) => role === access);
       const expected = { AuthorizationType: isOpen ? "NONE" : "CUSTOM", Integration: { Type: "AWS_PROXY" } };
       expect(found.get(name)).toMatchObject(expected);
       if (method === "GET") expect(found.get(`HEAD ${path}`)).toMatchObject(expected);

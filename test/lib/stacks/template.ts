@@ -19,6 +19,7 @@ export interface Stage {
   readonly validationReport: { readonly pluginReports: readonly unknown[] };
   readonly data: Template;
   readonly replication: Template;
+  readonly relay: Template;
 }
 
 /** Synthesises a stage. */
@@ -31,6 +32,7 @@ export function synthesise(stage: string): Stage {
       validationReport: JSON.parse(report) as Stage["validationReport"],
       data: template("data"),
       replication: template("replication"),
+      relay: template("relay"),
     };
   });
 }

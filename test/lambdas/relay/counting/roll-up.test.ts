@@ -136,7 +136,7 @@ describe("rolled-up figures", () => {
           expectAllEqual(totals);
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 

@@ -118,7 +118,7 @@ describe("a reservation", () => {
 
   it("whose answer was lost is not taken twice", async () => {
     tables.time = noon;
-    const key = await tables.addKey(dayLimit(1));
+    const key = await tables.addKey(dayLimit(9));
     for (const times of [1, 3]) {
       const ledger = tables.newLedger({
         client: tables.newClient(spoilOnce("UpdateItemCommand", "lost-after", times)),
@@ -129,6 +129,19 @@ describe("a reservation", () => {
       await ledger.settle(lease, recordOf(lease, 0));
       await expectCharged(key, lease, 0);
     }
+  });
+
+  it("is tried again when the item is throttled, and is unavailable, not refused, when that does not end", async () => {
+    tables.time = noon;
+    const key = await tables.addKey(dayLimit(1));
+    const throttled = () => Object.assign(new Error("slow down"), { name: "ProvisionedThroughputExceededException" });
+    let left = 3;
+    const slow = tables.newClient(() => (left-- > 0 ? throttled() : undefined));
+    const lease = await tables.newLedger({ client: slow }).reserve(tables.request(key));
+    await tables.newLedger().settle(lease, recordOf(lease, 0));
+    const never = tables.newLedger({ client: tables.newClient(throttled) });
+    await expect(never.reserve(tables.request(key))).rejects.toMatchObject({ name: "AwsUnavailable" });
+    await expectCharged(key, lease, 0);
   });
 
   it("meets another's transaction, and is taken all the same", async () => {
