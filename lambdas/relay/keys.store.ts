@@ -13,15 +13,7 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import { CausewayError } from "../shared/errors.ts";
 import { patientCall } from "../shared/patient-call.ts";
-import {
-  type Attribute,
-  attributeOf,
-  attributesOf,
-  number,
-  numberOf,
-  type StoredItem,
-  text,
-} from "./ledger/attributes.ts";
+import { type Attribute, attributesOf, type StoredItem, text } from "./ledger/attributes.ts";
 import {
   deletionChange,
   type ItemChange,
@@ -37,7 +29,17 @@ import {
   rotationChange,
 } from "./ledger/kept-key.ts";
 import { itemKeyOf, keyPrefix, ledgerKeyOf, reservedByWindow } from "./ledger/key-item.ts";
+import {
+  type BalanceEntry,
+  balanceEntryOf,
+  balanceWrite,
+  isWrittenBy,
+  itemChangeWrite,
+  type MetaGroup,
+  metaChangeWrite,
+} from "./ledger/key-writes.ts";
 import type { LedgerKey } from "./ledger/ledger.ts";
+import type { Write } from "./ledger/write-expressions.ts";
 
 export interface KeysOptions {
   readonly client: Pick<DynamoDBClient, "send">;
@@ -59,17 +61,6 @@ export interface KeysQuestion {
   readonly deleted?: boolean | undefined;
 }
 
-export interface BalanceEntry {
-  /** Told apart from every other one of the key: a repetition changes nothing. */
-  readonly entryId: string;
-  /** RFC 3339. */
-  readonly at: string;
-  readonly kind: "top-up" | "adjustment";
-  readonly nanoUsd: number;
-  readonly note: string;
-  readonly by: string;
-}
-
 /** What a key has used, and what of that is only reserved, by window name; nano-USD. */
 export interface KeyFigures {
   readonly key: LedgerKey;
@@ -79,6 +70,7 @@ export interface KeyFigures {
 const keysListing = "keys";
 const balanceListing = (keyId: string) => `balance#${keyId}`;
 const metaKeyOf = (keyId: string) => ({ pk: text(`meta#${keyId}`) });
+const isNew = { ConditionExpression: "attribute_not_exists(#pk)", ExpressionAttributeNames: { "#pk": "pk" } };
 const entryKeyOf = (keyId: string, entryId: string) => ({ pk: text(`balance#${keyId}#${entryId}`) });
 
 /** Against streams on the same item a transaction may need some tries. */
@@ -90,9 +82,6 @@ const mostTurns = 5;
 const looksPerQuery = 100;
 const mostQueriesPerPage = 5;
 const keysPerPage = 200;
-/** Sums stay exact: four million dollars, either way. */
-const mostBalance = 4_000_000 * 1_000_000_000;
-
 /** All methods throw `AwsUnavailable` where DynamoDB does not answer well. */
 export class KeysStore {
   readonly #options: KeysOptions;
@@ -198,31 +187,15 @@ export class KeysStore {
    */
   async addToBalance(wanted: Omit<BalanceEntry, "at"> & { readonly keyId: string }): Promise<BalanceEntry> {
     const { keyId, entryId, kind, nanoUsd, note, by } = wanted;
-    const entry = { entryId, at: new Date(this.#options.now()).toISOString(), kind, nanoUsd, note, by };
-    const { client, keysTable } = this.#options;
-    const bound = nanoUsd > 0 ? "#bal <= :bound" : "#bal >= :bound";
-    const put = {
-      TableName: keysTable,
-      Item: {
-        ...entryKeyOf(keyId, entryId),
-        ...attributesOf({ ...entry, listing: balanceListing(keyId), createdAt: entry.at }),
-      },
-      ConditionExpression: "attribute_not_exists(#pk)",
-      ExpressionAttributeNames: { "#pk": "pk" },
-    };
-    const update = {
-      TableName: keysTable,
-      Key: itemKeyOf(keyId),
-      ConditionExpression: `attribute_exists(#pk) AND (attribute_not_exists(#bal) OR ${bound})`,
-      UpdateExpression: "SET #bal = if_not_exists(#bal, :zero) + :change",
-      ExpressionAttributeNames: { "#pk": "pk", "#bal": "bal" },
-      ExpressionAttributeValues: {
-        ":zero": number(0),
-        ":change": number(nanoUsd),
-        ":bound": number(nanoUsd > 0 ? mostBalance - nanoUsd : -mostBalance - nanoUsd),
-      },
-    };
-    const write = new TransactWriteItemsCommand({ TransactItems: [{ Put: put }, { Update: update }] });
+    const entry = { entryId, at: this.#at(), kind, nanoUsd, note, by };
+    const { client, keysTable: TableName } = this.#options;
+    const kept = attributesOf({ ...entry, listing: balanceListing(keyId), createdAt: entry.at });
+    const write = new TransactWriteItemsCommand({
+      TransactItems: [
+        { Put: { TableName, Item: { ...entryKeyOf(keyId, entryId), ...kept }, ...isNew } },
+        { Update: { TableName, Key: itemKeyOf(keyId), ...balanceWrite(nanoUsd) } },
+      ],
+    });
     try {
       await this.#call(() => client.send(write));
       return entry;
@@ -242,7 +215,7 @@ export class KeysStore {
     { most, after }: { readonly most: number; readonly after?: string | undefined },
   ): Promise<{ readonly entries: readonly BalanceEntry[]; readonly position: string | undefined }> {
     const { items, position } = await this.#queryListing(balanceListing(keyId), most, after);
-    return { entries: items.map(entryOf), position };
+    return { entries: items.map(balanceEntryOf), position };
   }
 
   /** One page of all keys, deleted ones too, with what they have used. Without `after`: the first. */
@@ -267,10 +240,8 @@ export class KeysStore {
 
   async #createOne(key: NewKey): Promise<void> {
     const { client, keysTable: TableName } = this.#options;
-    const at = new Date(this.#options.now()).toISOString();
-    const isNew = { ConditionExpression: "attribute_not_exists(#pk)", ExpressionAttributeNames: { "#pk": "pk" } };
     const item = { ...itemKeyOf(key.keyId), ...newLedgerItem(key) };
-    const meta = { ...metaKeyOf(key.keyId), ...newMetaItem(key, keysListing, at) };
+    const meta = { ...metaKeyOf(key.keyId), ...newMetaItem(key, keysListing, this.#at()) };
     const write = new TransactWriteItemsCommand({
       TransactItems: [{ Put: { TableName, Item: item, ...isNew } }, { Put: { TableName, Item: meta, ...isNew } }],
     });
@@ -291,7 +262,6 @@ export class KeysStore {
     seen: number | undefined,
     plan: (item: StoredItem, key: LedgerKey) => ItemChange | undefined,
   ): Promise<number> {
-    // Tells our own write, whose answer was lost, from somebody else's.
     const changeId = randomUUID();
     for (let turn = 0; turn < mostTurns; turn += 1) {
       const item = await this.#get(itemKeyOf(keyId));
@@ -300,74 +270,45 @@ export class KeysStore {
       if (seen !== undefined && key.version !== seen) throw changedMeanwhile();
       const change = plan(item, key);
       if (change === undefined) return key.version;
-      const next = key.version + 1;
-      if (await this.#writeItem(keyId, key.version, next, changeId, change)) return next;
+      const write = itemChangeWrite(change, key.version, changeId);
+      const before = await this.#write(itemKeyOf(keyId), write);
+      if (before === undefined || isWrittenBy(before, key.version, changeId)) return key.version + 1;
       if (seen !== undefined) throw changedMeanwhile();
     }
     throw new CausewayError("AwsUnavailable", `The key ${keyId} changes without end.`);
   }
 
-  async #writeItem(
-    keyId: string,
-    version: number,
-    next: number,
-    changeId: string,
-    { set, remove }: ItemChange,
-  ): Promise<boolean> {
-    const all: Record<string, Attribute> = { ...set, v: number(next), chg: text(changeId) };
-    const names = [...Object.keys(all), ...remove];
+  /** Undefined: written. Else the item that did not meet the condition. */
+  async #write(key: { readonly pk: { readonly S: string } }, write: Write): Promise<StoredItem | undefined> {
     const update = new UpdateItemCommand({
       TableName: this.#options.keysTable,
-      Key: itemKeyOf(keyId),
-      ConditionExpression: "#v = :seen",
-      UpdateExpression: setAndRemove(Object.keys(all), remove),
-      ExpressionAttributeNames: Object.fromEntries(names.map((name) => [`#${name}`, name])),
-      ExpressionAttributeValues: { ...underColons(all), ":seen": number(version) },
+      Key: key,
+      ...write,
       ReturnValuesOnConditionCheckFailure: "ALL_OLD",
     });
     try {
       await this.#call(() => this.#options.client.send(update));
-      return true;
+      return undefined;
     } catch (error) {
       if (!(error instanceof ConditionalCheckFailedException)) throw error;
-      const present = (error.Item ?? {}) as StoredItem;
-      return present.chg?.S === changeId && numberOf(present.v) === next;
+      return (error.Item ?? {}) as StoredItem;
     }
   }
 
-  /** `group`: what belongs together; of two changes the one of the later version stays, in whatever order they arrive. */
+  /** Where a later change was quicker, or this one is there already, nothing is written. */
   async #changeMeta(
     keyId: string,
-    group: "details" | "enabled" | "deletedAt" | "masked",
+    group: MetaGroup,
     set: Readonly<Record<string, Attribute>>,
     version: number,
     by: string,
   ): Promise<void> {
-    const remove = group === "deletedAt" && set.deletedAt === undefined ? ["deletedAt"] : [];
-    const stamp = attributesOf({ changedAt: new Date(this.#options.now()).toISOString(), changedBy: by });
-    const order = `${group}Version`;
-    const all: Record<string, Attribute> = { ...set, ...stamp, [order]: attributeOf(version) };
-    const update = new UpdateItemCommand({
-      TableName: this.#options.keysTable,
-      Key: metaKeyOf(keyId),
-      ConditionExpression: `attribute_exists(#pk) AND (attribute_not_exists(#${order}) OR #${order} < :${order})`,
-      UpdateExpression: setAndRemove(Object.keys(all), remove),
-      ExpressionAttributeNames: Object.fromEntries(
-        ["pk", ...Object.keys(all), ...remove].map((name) => [`#${name}`, name]),
-      ),
-      ExpressionAttributeValues: underColons(all),
-    });
-    try {
-      await this.#call(() => this.#options.client.send(update));
-    } catch (error) {
-      // A later change was quicker, or this one is there already.
-      if (!(error instanceof ConditionalCheckFailedException)) throw error;
-    }
+    await this.#write(metaKeyOf(keyId), metaChangeWrite(group, set, version, { at: this.#at(), by }));
   }
 
   async #entryThatIsThere(keyId: string, wanted: BalanceEntry): Promise<BalanceEntry> {
     const item = await this.#get(entryKeyOf(keyId, wanted.entryId));
-    const entry = item && entryOf(item);
+    const entry = item && balanceEntryOf(item);
     if (entry?.nanoUsd === wanted.nanoUsd && entry.kind === wanted.kind) return entry;
     throw new CausewayError("IdempotencyKeyReused", "There is an entry of this id already, with another amount.");
   }
@@ -405,6 +346,11 @@ export class KeysStore {
     return { items: (answer.Items ?? []) as StoredItem[], position: last && positionOf(last) };
   }
 
+  /** Now, RFC 3339. */
+  #at(): string {
+    return new Date(this.#options.now()).toISOString();
+  }
+
   #call<Answer>(call: () => Promise<Answer>): Promise<Answer> {
     return patientCall(mostAttempts, this.#options.random, call);
   }
@@ -421,26 +367,6 @@ function matches(meta: KeyMeta, { owner, tag, enabled, deleted = false }: KeysQu
 
 function positionOf(item: StoredItem): string {
   return `${item.pk?.S ?? ""}@${item.createdAt?.S ?? ""}`;
-}
-
-function entryOf(item: StoredItem): BalanceEntry {
-  return {
-    entryId: item.entryId?.S ?? "",
-    at: item.at?.S ?? "",
-    kind: item.kind?.S === "adjustment" ? "adjustment" : "top-up",
-    nanoUsd: numberOf(item.nanoUsd) ?? 0,
-    note: item.note?.S ?? "",
-    by: item.by?.S ?? "",
-  };
-}
-
-function setAndRemove(set: readonly string[], remove: readonly string[]): string {
-  const removal = remove.length === 0 ? "" : ` REMOVE ${remove.map((name) => `#${name}`).join(", ")}`;
-  return `SET ${set.map((name) => `#${name} = :${name}`).join(", ")}${removal}`;
-}
-
-function underColons(attributes: Readonly<Record<string, Attribute>>): Record<string, Attribute> {
-  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`:${name}`, value]));
 }
 
 function unknownKey(keyId: string): CausewayError {

@@ -6,7 +6,7 @@ import type { HttpRoom } from "../constructs/http-api.ts";
 import type { Permission } from "../constructs/permissions.ts";
 import type { ServiceFunction } from "../constructs/service-function.ts";
 import { answeringOnce, auditing, onIndex } from "./console-permissions.ts";
-import { accountPartitions, onItems, type RelayParts, upstreamEnvironment } from "./relay-functions.ts";
+import { onItems, type RelayParts, upstreamEnvironment } from "./relay-functions.ts";
 import { readingSecret, throughKey } from "./replication-permissions.ts";
 
 /** Functions that the API sets going. */
@@ -52,10 +52,10 @@ function addAnswerRelay({ room, data }: RelayParts): ServiceFunction {
     permissions: [
       onItems(data.relayKeys, ["GetItem"]),
       onIndex(data.relayKeys, "byCreation"),
-      onItems(data.relayAccounts, ["GetItem", "Query"], accountPartitions),
-      onItems(data.relayUsage, ["GetItem", "Query"]),
+      onItems(data.relayAccounts, ["GetItem", "Query"], [...snapshot, "errors#*"]),
+      onItems(data.relayUsage, ["Query"]),
       onIndex(data.relayUsage, "byKey"),
-      onItems(data.relayTotals, ["GetItem", "Query"]),
+      onItems(data.relayTotals, ["Query"]),
       throughKey(data.key),
     ],
   });
@@ -96,7 +96,7 @@ function addChangeAccounts(parts: RelayParts, { probeAccount }: RelayWork): Serv
       onItems(data.relayAccounts, ["GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"], snapshot),
       onItems(data.relayAccounts, ["GetItem", "PutItem", "DeleteItem"], ["cred#*"]),
       {
-        actions: ["kms:GenerateDataKey", "kms:Encrypt"],
+        actions: ["kms:GenerateDataKey"],
         resources: [data.relayCredentialsKey.keyArn],
         conditions: { StringEquals: { "kms:EncryptionContext:stage": settings.stage } },
       },

@@ -5,6 +5,7 @@ import { ServiceError } from "../gateway/service.ts";
 import type { Clock } from "../rig/clock.ts";
 import type { FaultEffect, Faults } from "../rig/faults.ts";
 import { type FunctionDefinition, findHandler, type HandlerPlace, processEnvironment } from "./function-definition.ts";
+import { LineLog } from "./line-log.ts";
 import { type PoolLimits, ThreadPool } from "./thread-pool.ts";
 import type { KillOrder } from "./worker/outgoing-calls.ts";
 import { workerCode } from "./worker-code.ts";
@@ -56,7 +57,6 @@ interface HostedFunction {
 const defaultAccountConcurrency = 1000;
 /** Limits of a synchronous invocation, in bytes. Source: "Lambda quotas" in the AWS Lambda Developer Guide. */
 const largestPayloadBytes = 6_291_456;
-const logTailBytes = 4096;
 /** Finished invocations kept for a test to read; older ones are dropped. */
 const mostInvocationsKept = 10_000;
 
@@ -286,29 +286,4 @@ function limitAnswer(outcome: Outcome): Outcome {
 function traceId(nowMilliseconds: number): string {
   const seconds = Math.floor(nowMilliseconds / 1000).toString(16);
   return `Root=1-${seconds}-${randomUUID().replaceAll("-", "").slice(0, 24)};Sampled=0`;
-}
-
-/** Cuts output into lines, and keeps its end. */
-class LineLog {
-  tail = "";
-  readonly #onLine: (line: string) => void;
-  #unfinished = "";
-
-  constructor(onLine: (line: string) => void) {
-    this.#onLine = onLine;
-  }
-
-  write(text: string): void {
-    this.tail = Buffer.from(this.tail + text)
-      .subarray(-logTailBytes)
-      .toString("utf8");
-    const lines = (this.#unfinished + text).split("\n");
-    this.#unfinished = lines.pop() ?? "";
-    for (const line of lines) this.#onLine(line);
-  }
-
-  flush(): void {
-    if (this.#unfinished !== "") this.#onLine(this.#unfinished);
-    this.#unfinished = "";
-  }
 }

@@ -11,6 +11,8 @@ export interface OpenRelay {
   /** What clients are given. */
   readonly keyText: string;
   readonly accounts: readonly string[];
+  /** Settings of Gemini CLI's own, which it takes from this file and from no environment variable. */
+  readonly geminiSettingsFile: string;
 }
 
 /** The CLIs of the three vendors each find an account. */
@@ -36,7 +38,16 @@ export async function prepareRelay(cloud: LocalCloud, stateDirectory: string): P
     if (present === undefined) await client.post("createRelayAccount", "/api/relay/accounts", settings);
     else if (present.settings.baseUrl !== baseUrl) await move(client, present.accountId, settings);
   }
-  return { client, ...(await findKey(client, stateDirectory)), accounts: accounts.map(({ name }) => name) };
+  const key = await findKey(client, stateDirectory);
+  const geminiSettingsFile = writeGeminiSettings(stateDirectory);
+  return { client, ...key, accounts: accounts.map(({ name }) => name), geminiSettingsFile };
+}
+
+/** With GOOGLE_GEMINI_BASE_URL alone Gemini CLI takes a kind of sign-in that it then refuses: it has to be told to use the key. */
+export function writeGeminiSettings(folder: string): string {
+  const file = path.resolve(folder, "gemini-settings.json");
+  writeFileSync(file, `${JSON.stringify({ security: { auth: { selectedType: "gemini-api-key" } } })}\n`);
+  return file;
 }
 
 /** The stand-in listens elsewhere than at the last start. */

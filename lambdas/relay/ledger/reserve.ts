@@ -14,6 +14,8 @@ import { extendWrite, type More, reserveWrite, type Wanted } from "./write-expre
 const mostRenewals = 5;
 /** Leases that are over, swept by a request that they are in the way of; the sweeper does the rest. */
 const mostSweptAtOnce = 10;
+/** Of reservations: they ask for the whole item, so that old windows that others left are seen, and removed by the next one. */
+const wholeShare = 1 / 64;
 /** A line's looks, however slow the clock. */
 const mostLooks = 2000;
 
@@ -104,10 +106,13 @@ async function tryToReserve(wanted: Wanted, ports: LedgerPorts): Promise<Outcome
     return { kind: "refused", refusal, expired: [], mayWait: false };
   }
   const reservation = reserveWrite(wanted);
-  const written = await ports.update(key.keyId, reservation.write, "waited-for", "changes");
+  const isWhole = ports.random() < wholeShare;
+  const written = await ports.update(key.keyId, reservation.write, "waited-for", isWhole ? "all" : "changes");
   if (written.isWritten) {
     const stored = { ...reservation.lease, requestId: wanted.requestId, sequence: 0, isDead: false };
-    const newer = withChanges(key, written.changed, reservation.forgotten);
+    const newer = isWhole
+      ? ledgerKeyOf(key.keyId, written.changed)
+      : withChanges(key, written.changed, reservation.forgotten);
     return { kind: "reserved", lease: leaseOf(stored, newer, now) };
   }
   const judged = judgeReservation(written.item, wanted);

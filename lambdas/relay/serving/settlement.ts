@@ -118,7 +118,7 @@ export class Settlement {
     if (call === undefined || key === undefined || reached === undefined) throw new TypeError("nothing was answered");
     if (meter !== undefined) this.#lease = meter.lease;
     const record = this.#record(call, key, {
-      used: this.#used(call, key, reader, meter),
+      used: this.#used(call, reader, meter),
       // An error about the request: its bytes passed, but nothing was served.
       outcome: reader === undefined && passed.outcome === "ok" ? "refused" : passed.outcome,
       reason: reasonOf(passed, reached),
@@ -169,7 +169,7 @@ export class Settlement {
     this.#aside(this.#ports.conditions.changed(seat.account, verdict.change, sentAt));
   }
 
-  #used(call: Call, key: LedgerKey, reader: AnswerReader | undefined, meter: Meter | undefined): Used {
+  #used(call: Call, reader: AnswerReader | undefined, meter: Meter | undefined): Used {
     const snapshot = this.#facts?.snapshot;
     if (reader === undefined || snapshot === undefined) return nothingUsed;
     const coveredTokens = meter?.coveredTokens ?? 0;
@@ -177,7 +177,6 @@ export class Settlement {
       answer: reader,
       demand: call.demand,
       coveredTokens,
-      policy: key.policy,
       settings: snapshot.settings,
     });
   }

@@ -117,9 +117,8 @@ describe("a record", () => {
 });
 
 describe("what was used", () => {
-  const policy = { estimate: "strict" } as const;
   const settings = { typicalBytesPerTokenThousandths: 2500 };
-  const common = { demand, coveredTokens: 400, policy, settings };
+  const common = { demand, coveredTokens: 400, settings };
   const silent = { usage: undefined, inputUsage: undefined, outputBytes: 0 };
 
   it("is what the upstream reported", () => {
@@ -133,16 +132,16 @@ describe("what was used", () => {
   it("is never the placeholder of a stream that was cut, but what was seen of it", () => {
     const inputUsage = { ...noUsage, inputTokens: 50, cacheReadTokens: 900, outputTokens: 1 };
     expect(usageOf({ ...common, answer: { ...silent, inputUsage, outputBytes: 250 } })).toEqual({
-      usage: { ...inputUsage, outputTokens: 250 },
+      usage: { ...inputUsage, outputTokens: 100 },
       source: "estimated",
     });
   });
 
-  it("is never more output than was paid for, and by the key's way of estimating", () => {
+  it("is never more output than was paid for, and else what so many bytes are as a rule", () => {
     const answer = { ...silent, outputBytes: 10_000 };
-    expect(usageOf({ ...common, answer }).usage).toMatchObject({ inputTokens: 1000, outputTokens: 400 });
-    const typical = usageOf({ ...common, answer: { ...silent, outputBytes: 500 }, policy: { estimate: "typical" } });
-    expect(typical.usage).toMatchObject({ inputTokens: 400, outputTokens: 200 });
+    expect(usageOf({ ...common, answer }).usage).toMatchObject({ inputTokens: 400, outputTokens: 400 });
+    const little = usageOf({ ...common, answer: { ...silent, outputBytes: 500 } });
+    expect(little.usage).toMatchObject({ inputTokens: 400, outputTokens: 200 });
   });
 });
 

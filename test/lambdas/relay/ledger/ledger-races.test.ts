@@ -322,6 +322,20 @@ describe("a reservation", () => {
     expect(await usedOf(key)).toMatchObject({ total: nanoDollar + 300, m202611: nanoDollar + 300, d20261120: 300 });
   });
 
+  it("sees now and then what Lambdas that are gone have left, and the next one removes it", async () => {
+    tables.time = noon;
+    const key = await tables.addKey({ requestsPerMinute: 100 });
+    await tables.newLedger().reserve(tables.request(key));
+    tables.time = noon + 10 * minute;
+    const left = requestsWindow(minuteOf(noon));
+    const narrow = await tables.newLedger({ random: () => 0.5 }).reserve(tables.request(key));
+    expect(narrow.key.used).not.toHaveProperty(left);
+    const whole = await tables.newLedger({ random: () => 0 }).reserve(tables.request(narrow.key));
+    expect(whole.key.used).toHaveProperty(left);
+    await tables.newLedger().reserve(tables.request(whole.key));
+    expect(await usedOf(key)).not.toHaveProperty(left);
+  });
+
   it("of a Lambda whose clock is behind is counted in its own day, and resets nothing", async () => {
     tables.time = Date.parse("2026-11-21T00:00:01.000Z");
     const key = await tables.addKey(dayLimit(2));

@@ -302,7 +302,9 @@ export class Storm {
       this.breaches.push(`${keyId} was written to under a version that nobody made`);
       return;
     }
+    const written = new Set(Object.values(input.ExpressionAttributeNames ?? {}));
     for (const [name, value] of Object.entries(changed.u?.M ?? {})) {
+      if (!written.has(name)) continue;
       const window = readWindow(name);
       const limit = window && limitOf({ policy }, window);
       const used = numberOf(value) ?? 0;

@@ -157,7 +157,7 @@ export class LedgerTables implements AsyncDisposable {
       keysTable,
       usageTable,
       now: options.now ?? (() => this.time),
-      random: Math.random,
+      random: options.random ?? Math.random,
       recordDays: () => 90,
     });
   }
