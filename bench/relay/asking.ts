@@ -36,9 +36,12 @@ const nodeOptions = ["--disable-warning=ExperimentalWarning"];
 /** One that does not end in this time is killed. */
 const longestStopMilliseconds = 10_000;
 
-/** `program`: the absolute name of a file that calls `answerAsks`. */
-export function startHelper<Offered extends Asks>(program: string): Helper<Offered> {
-  const child = fork(program, { execArgv: nodeOptions });
+/** `program`: the absolute name of a file that calls `answerAsks`. `environment` comes on top of this process's own. */
+export function startHelper<Offered extends Asks>(
+  program: string,
+  environment: Readonly<Record<string, string>> = {},
+): Helper<Offered> {
+  const child = fork(program, { execArgv: nodeOptions, env: { ...process.env, ...environment } });
   const waiting = new Map<number, Waiting>();
   let asked = 0;
   let end: Error | undefined;

@@ -13,6 +13,7 @@ import { Clock } from "../rig/clock.ts";
 import { type BackendAnswer, BackendCalls, contentType } from "./backend-calls.ts";
 import { refuse } from "./conflicts.ts";
 import { type DynamodbBackend, startDynoxide } from "./dynoxide-process.ts";
+import { indexStreams } from "./index-streams.ts";
 import { ItemGuard, type ItemSimulation } from "./item-guard.ts";
 import { knownOperations, type RequiredPermission, requiredPermissions } from "./required-permissions.ts";
 import { StreamTimes } from "./stream-times.ts";
@@ -59,12 +60,24 @@ const operationsOnTables = new Set(["dynamodb:DescribeTable", "dynamodb:Describe
 
 /** Throws an Error with a sentence where no server can be started. */
 export async function startDynamodbService(options: DynamodbOptions): Promise<DynamodbService> {
-  const server: DynamodbBackend = options.endpoint
+  const server = options.endpoint
     ? { url: options.endpoint, close: async () => undefined }
-    : await startDynoxide(path.join(options.stateDirectory, "dynamodb.sqlite"), (lastWords) =>
-        options.onNotice?.(`The DynamoDB server ended: ${lastWords || "without a word"}. Start the local cloud again.`),
-      );
+    : await startOwnServer(options);
   return new DynamodbFront(options, server);
+}
+
+async function startOwnServer({ stateDirectory, onNotice }: DynamodbOptions): Promise<DynamodbBackend> {
+  const databaseFile = path.join(stateDirectory, "dynamodb.sqlite");
+  const server = await startDynoxide(databaseFile, (lastWords) =>
+    onNotice?.(`The DynamoDB server ended: ${lastWords || "without a word"}. Start the local cloud again.`),
+  );
+  try {
+    indexStreams(databaseFile);
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return server;
 }
 
 class DynamodbFront implements DynamodbService {

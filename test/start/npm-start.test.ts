@@ -140,7 +140,17 @@ function expectAlertShown({ stdout }: Command): void {
   expect(alert[0]).toMatch(/\[local\] Critical: .*aliyun-rds:rm-bp1sampledamaged:\d+/);
   expect(alert.join("\n")).toContain("**Job** provoked-");
   // The robot's key is a secret.
-  expect(stdout).not.toContain("key=");
+  expect(stdout).not.toMatch(/[?&]key=/);
+}
+
+/** A request in each protocol was answered and charged, and there are lines that point the vendors' programs at the relay. */
+function expectRelayShown(stdout: string): void {
+  expect(stdout).toMatch(/^AI relay at http:\/\/127\.0\.0\.1:\d+\/local, with the accounts /m);
+  for (const trial of ["Anthropic messages, a stream", "OpenAI responses, a stream", "Gemini, JSON"]) {
+    expect(stdout).toMatch(new RegExp(`${trial} +200 .*tokens in, \\d+ out, charged \\$0\\.\\d{6}`));
+  }
+  for (const program of ["claude", "codex", "gemini"])
+    expect(stdout).toMatch(new RegExp(`cwk_\\w+ .*\\b${program}\\b`));
 }
 
 describe.concurrent("npm start", { timeout }, () => {
@@ -154,6 +164,7 @@ describe.concurrent("npm start", { timeout }, () => {
     expectCopiesShown(command);
     expectRestShown(command);
     expectAlertShown(command);
+    expectRelayShown(command.stdout);
     expect(command.stdout).toContain("faults from seed 7, the same at every start with it:");
     expect(command.stdout).toMatch(/ {4}s3 answers with an error, 3 times from call 30 on/);
     expect(command.stdout).toContain("These faults struck, and everything holds all the same:");
@@ -187,6 +198,7 @@ describe.concurrent("npm start", { timeout }, () => {
     expect(again.stdout).toContain("2 already-exported, 1 set-aside, 3 refused.");
     expect(again.stdout).toMatch(/^Nothing new: \d+ objects are in OSS since earlier starts\.$/m);
     expectAlertShown(again);
+    expectRelayShown(again.stdout);
     expect(addressOf(again, "WeCom")).toBe(addressOf(command, "WeCom"));
   });
 

@@ -41,7 +41,7 @@ describe("options", () => {
   const wrong: readonly (readonly [string, RegExp])[] = [
     ["--size 3", /Give a size from 1MiB to 64GiB/],
     ["--size 50XB", /Give a size from 1MiB to 64GiB/],
-    ["--port 65535", /Give a port from 0 to 65528/],
+    ["--port 65535", /Give a port from 0 to 65527/],
     ["--faults storm", /Give a whole number/],
     ["--dynamodb-endpoint localhost", /Give an address such as/],
     ["--backups x", /unknown option '--backups'/],

@@ -23,7 +23,6 @@ export type StoredItem = Readonly<Record<string, StoredAttribute>>;
 export const text = (value: string) => ({ S: value });
 export const number = (value: number) => ({ N: String(value) });
 export const yes = { BOOL: true };
-export const no = { BOOL: false };
 
 export function numberOf(attribute: StoredAttribute | undefined): number | undefined {
   return attribute?.N === undefined ? undefined : Number(attribute.N);

@@ -49,8 +49,8 @@ describe("a credential", () => {
   });
 
   it("is bound to the stage by the context of its encryption", () => {
-    const [sealing] = statements("ChangeAccounts").filter(
-      ({ Action }) => [Action].flat().includes("kms:GenerateDataKey") && [Action].flat().length === 2,
+    const [sealing] = statements("ChangeAccounts").filter(({ Resource }) =>
+      JSON.stringify(Resource).includes("RelayCredentialsKey"),
     );
     expect(sealing?.Condition).toEqual({ StringEquals: { "kms:EncryptionContext:stage": "prod" } });
   });

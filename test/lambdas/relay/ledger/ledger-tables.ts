@@ -150,7 +150,11 @@ export class LedgerTables implements AsyncDisposable {
   }
 
   newLedger(
-    options: { readonly client?: Pick<DynamoDBClient, "send">; readonly now?: () => number } = {},
+    options: {
+      readonly client?: Pick<DynamoDBClient, "send">;
+      readonly now?: () => number;
+      readonly random?: () => number;
+    } = {},
   ): LedgerStore {
     return new LedgerStore({
       client: options.client ?? this.client,
