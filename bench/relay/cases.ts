@@ -25,7 +25,7 @@ export interface LoadCase {
 
 /** Times in milliseconds, processor time in milliseconds per 1,000 requests, memory in MiB. */
 export type FigureName =
-  | ("requestsPerSecond" | "eventsPerSecond" | "p50" | "p99" | "addedP50" | "addedP99")
+  | ("requestsPerSecond" | "eventsPerSecond" | "p50" | "p99" | "addedP50" | "addedP99" | "addedFirstByteP50")
   | ("firstByteP50" | "firstByteP99" | "ownCpu" | "frontCpu" | "storeCpu" | "otherFunctionsCpu")
   | ("residentBefore" | "residentPeak" | "heapPeak" | "residentShort" | "residentLong" | "heapShort" | "heapLong");
 

@@ -23,6 +23,7 @@ const headings: Readonly<Record<FigureName, string>> = {
   p99: "p99 ms",
   addedP50: "added p50",
   addedP99: "added p99",
+  addedFirstByteP50: "added 1st byte p50",
   firstByteP50: "1st byte p50",
   firstByteP99: "1st byte p99",
   ownCpu: "CPU ms/1,000",

@@ -162,17 +162,16 @@ function figuresOf(observed: Observed, { step, memory }: LoadCase, direct: Figur
   const requests = result.whole.length;
   const perThousand = (seconds: number) => (seconds * 1_000_000) / requests;
   const [p50, p99] = [percentile(result.whole, 0.5), percentile(result.whole, 0.99)];
+  const [firstByteP50, firstByteP99] = [percentile(result.firstByte, 0.5), percentile(result.firstByte, 0.99)];
   return {
     ...(step.asksForStream
-      ? {
-          firstByteP50: percentile(result.firstByte, 0.5),
-          firstByteP99: percentile(result.firstByte, 0.99),
-          eventsPerSecond: result.events / result.seconds,
-        }
+      ? { firstByteP50, firstByteP99, eventsPerSecond: result.events / result.seconds }
       : { requestsPerSecond: requests / result.seconds, p50, p99 }),
     ...(step.load.kind === "paced" && {
+      firstByteP50,
       addedP50: p50 - (direct.p50 ?? p50),
       addedP99: p99 - (direct.p99 ?? p99),
+      addedFirstByteP50: firstByteP50 - (direct.firstByteP50 ?? firstByteP50),
     }),
     ownCpu: perThousand(taken.own),
     frontCpu: perThousand(taken.front),

@@ -1,6 +1,6 @@
 // Log groups, their streams and their newest events, in SQLite; and one growing file with every line, for `tail -f`.
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from "node:fs";
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { DurableMap } from "../gateway/durable-state.ts";
 
 export interface LogEvent {
@@ -37,11 +37,14 @@ const schema = `
   CREATE INDEX IF NOT EXISTS by_group ON events (group_name, id);
 `;
 
+const putting = "INSERT INTO events (group_name, stream_name, timestamp, ingested_at, message) VALUES (?, ?, ?, ?, ?)";
+
 export class LogStore {
   readonly #database: DatabaseSync;
   readonly #groups: DurableMap<true>;
   /** By group and stream. */
   readonly #streams: DurableMap<true>;
+  readonly #put: StatementSync;
   #puts = 0;
 
   constructor(database: DatabaseSync) {
@@ -49,6 +52,7 @@ export class LogStore {
     database.exec(schema);
     this.#groups = new DurableMap(database, "log_groups");
     this.#streams = new DurableMap(database, "log_streams");
+    this.#put = database.prepare(putting);
   }
 
   createGroup(name: string): void {
@@ -69,15 +73,13 @@ export class LogStore {
   }
 
   put(groupName: string, event: Omit<LogEvent, "eventId">): void {
-    this.#database
-      .prepare("INSERT INTO events (group_name, stream_name, timestamp, ingested_at, message) VALUES (?, ?, ?, ?, ?)")
-      .run(
-        groupName,
-        event.streamName,
-        Math.floor(event.timestampMilliseconds),
-        Math.floor(event.ingestedAtMilliseconds),
-        event.message,
-      );
+    this.#put.run(
+      groupName,
+      event.streamName,
+      Math.floor(event.timestampMilliseconds),
+      Math.floor(event.ingestedAtMilliseconds),
+      event.message,
+    );
     this.#puts += 1;
     if (this.#puts % putsBetweenCleanings !== 0) return;
     this.#database.prepare("DELETE FROM events WHERE id <= (SELECT MAX(id) FROM events) - ?").run(mostEvents);

@@ -1,5 +1,5 @@
 // Metrics, kept as CloudWatch keeps them: per minute, one set of statistics for each name, dimensions and unit.
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 export interface Dimension {
   readonly Name: string;
@@ -62,35 +62,37 @@ const schema = `
   ) STRICT
 `;
 
+const putting = `
+  INSERT INTO minutes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET sample_count = sample_count + excluded.sample_count, sum = sum + excluded.sum,
+    minimum = min(minimum, excluded.minimum), maximum = max(maximum, excluded.maximum)
+`;
+
 export class MetricStore {
   readonly #database: DatabaseSync;
+  readonly #put: StatementSync;
   #puts = 0;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     database.exec(schema);
+    this.#put = database.prepare(putting);
   }
 
   put(data: MetricData, nowMilliseconds: number): void {
     if (this.#puts % putsBetweenCleanings === 0) this.#clean(nowMilliseconds);
     this.#puts += 1;
-    this.#database
-      .prepare(
-        `INSERT INTO minutes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET sample_count = sample_count + excluded.sample_count, sum = sum + excluded.sum,
-           minimum = min(minimum, excluded.minimum), maximum = max(maximum, excluded.maximum)`,
-      )
-      .run(
-        data.namespace,
-        data.name,
-        dimensionsKey(data.dimensions),
-        data.unit,
-        Math.floor(data.timestampMilliseconds / minuteMilliseconds),
-        data.sampleCount,
-        data.sum,
-        data.minimum,
-        data.maximum,
-      );
+    this.#put.run(
+      data.namespace,
+      data.name,
+      dimensionsKey(data.dimensions),
+      data.unit,
+      Math.floor(data.timestampMilliseconds / minuteMilliseconds),
+      data.sampleCount,
+      data.sum,
+      data.minimum,
+      data.maximum,
+    );
   }
 
   /** One point per period and unit, oldest first. Periods are whole minutes, counted from the start. */

@@ -1,5 +1,5 @@
 // What an operator does to open the relay: accounts at the stand-in of the providers, and a client key; kept over restarts.
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { ApiClient } from "../../cli/api/api-client.ts";
 import { openApi } from "../../cli/api/connect-api.ts";
@@ -11,8 +11,8 @@ export interface OpenRelay {
   /** What clients are given. */
   readonly keyText: string;
   readonly accounts: readonly string[];
-  /** Settings of Gemini CLI's own, which it takes from this file and from no environment variable. */
-  readonly geminiSettingsFile: string;
+  /** A home for Gemini CLI, with the one setting that it takes from no environment variable. */
+  readonly geminiHome: string;
 }
 
 /** The CLIs of the three vendors each find an account. */
@@ -39,15 +39,23 @@ export async function prepareRelay(cloud: LocalCloud, stateDirectory: string): P
     else if (present.settings.baseUrl !== baseUrl) await move(client, present.accountId, settings);
   }
   const key = await findKey(client, stateDirectory);
-  const geminiSettingsFile = writeGeminiSettings(stateDirectory);
-  return { client, ...key, accounts: accounts.map(({ name }) => name), geminiSettingsFile };
+  const geminiHome = prepareGeminiHome(stateDirectory);
+  return { client, ...key, accounts: accounts.map(({ name }) => name), geminiHome };
 }
 
-/** With GOOGLE_GEMINI_BASE_URL alone Gemini CLI takes a kind of sign-in that it then refuses: it has to be told to use the key. */
-export function writeGeminiSettings(folder: string): string {
-  const file = path.resolve(folder, "gemini-settings.json");
-  writeFileSync(file, `${JSON.stringify({ security: { auth: { selectedType: "gemini-api-key" } } })}\n`);
-  return file;
+/**
+ * With GOOGLE_GEMINI_BASE_URL alone Gemini CLI chooses a kind of sign-in that it then refuses: its settings have to say that
+ * the key is to be used. Nobody's own settings are touched.
+ */
+export function prepareGeminiHome(folder: string): string {
+  const home = path.resolve(folder, "gemini-cli");
+  const file = path.join(home, ".gemini", "settings.json");
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  // What somebody chose in the program since then stays.
+  if (readText(file) === undefined) {
+    writeFileSync(file, `${JSON.stringify({ security: { auth: { selectedType: "gemini-api-key" } } })}\n`);
+  }
+  return home;
 }
 
 /** The stand-in listens elsewhere than at the last start. */

@@ -46,7 +46,7 @@ export async function showRelay({ screen, cloud }: Stage, relay: OpenRelay): Pro
   for (const trial of trials) rows.push(await attempt(url, trial, relay));
   for (const line of setInColumns([{}, {}, { tooLong: "wrap" }], rows, screen.columns)) screen.say(line);
   screen.say("  point the vendors' own programs at it:");
-  for (const line of linesFor(url, relay.keyText, relay.geminiSettingsFile)) screen.say(`    ${line}`);
+  for (const line of linesFor(url, relay.keyText, relay.geminiHome)) screen.say(`    ${line}`);
   return rows.every(([, outcome]) => outcome === "200");
 }
 
@@ -77,12 +77,12 @@ async function chargeOf({ client, keyId }: OpenRelay, requestId: string): Promis
 }
 
 /** As in the README: each to be pasted into a POSIX shell, and followed by whatever the program itself takes. */
-export function linesFor(url: string, key: string, geminiSettingsFile: string): readonly string[] {
+export function linesFor(url: string, key: string, geminiHome: string): readonly string[] {
   const codex = `{name="causeway", base_url="${url}/v1", env_key="CAUSEWAY_KEY", wire_api="responses"}`;
   return [
     `ANTHROPIC_BASE_URL=${url} ANTHROPIC_AUTH_TOKEN=${key} claude`,
     `CAUSEWAY_KEY=${key} codex -c model_provider=causeway -c 'model_providers.causeway=${codex}'`,
-    `GEMINI_CLI_SYSTEM_SETTINGS_PATH=${quoted(geminiSettingsFile)} GOOGLE_GEMINI_BASE_URL=${url} GEMINI_API_KEY=${key} gemini`,
+    `GEMINI_CLI_HOME=${quoted(geminiHome)} GOOGLE_GEMINI_BASE_URL=${url} GEMINI_API_KEY=${key} gemini`,
   ];
 }
 

@@ -35,8 +35,9 @@ export const programs: readonly Program[] = [
     plain: (prompt) => `exec --skip-git-repo-check ${quoted(prompt)}`,
     // It tells of whole items only.
     streamed: (prompt) => `exec --skip-git-repo-check --json ${quoted(prompt)}`,
+    // Its newest models are given their tools in a form of their own, which the stand-in does not call.
     withTools: (prompt) =>
-      `exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox ${quoted(prompt)}`,
+      `-m gpt-5.5 exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox ${quoted(prompt)}`,
     part: /"type":"item\.completed"/g,
     leastParts: 1,
     readTool: (file) => ({ name: "exec_command", input: { cmd: `cat ${file}` } }),

@@ -7,7 +7,7 @@ import { RelayRig } from "../relay/relay-rig.ts";
 import synthesiseOnce from "../synthesise-once.ts";
 import { programs } from "./programs.ts";
 import { startRefusingProxy } from "./run-program.ts";
-import { type Seen, scenarios } from "./scenarios.ts";
+import { prepareStandIn, type Seen, scenarios } from "./scenarios.ts";
 
 /** More than the scenarios spoil. */
 const accountsPerPlatform = 5;
@@ -26,7 +26,7 @@ try {
     const workFolder = path.join(folder, `work-${program.name}`);
     mkdirSync(workFolder);
     for (const { name, run } of scenarios) {
-      rig.cloud.aiUpstream.clear();
+      prepareStandIn(rig.cloud);
       const surroundings = { folder, proxyUrl: proxy.url };
       const seen: Seen = await run({ rig, program, workFolder, surroundings }).catch((error: unknown) => ({
         said: error instanceof Error ? error.message : String(error),

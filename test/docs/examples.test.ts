@@ -21,7 +21,7 @@ function blocksOf(path: string, language: string): string[] {
 
 describe("a stage", () => {
   const local = () => JSON.parse(readFileSync(join(root, "stages/local.json"), "utf8"));
-  const examples = ["docs/exports.md", "docs/mirror.md", "docs/alerts.md"].flatMap((path) =>
+  const examples = ["docs/exports.md", "docs/mirror.md", "docs/alerts.md", "docs/relay.md"].flatMap((path) =>
     blocksOf(path, "json")
       .filter((text) => text.startsWith('"'))
       .map((text) => ({ path, group: JSON.parse(`{${text}}`) as Record<string, object> })),
@@ -29,12 +29,13 @@ describe("a stage", () => {
 
   it("takes every group of settings that the pages show", () => {
     const shown = examples.flatMap(({ group }) => Object.keys(group));
-    expect(shown.sort()).toEqual(["alerts", "exports", "mirror", "schemas"]);
+    expect(shown.sort()).toEqual(["alerts", "exports", "mirror", "relay", "schemas"]);
     for (const { path, group } of examples) {
       const settings = local();
       if (group.alerts !== undefined) settings.alerts = group.alerts;
       if (group.exports !== undefined) settings.replication.exports = group.exports;
       if (group.mirror !== undefined) settings.replication.mirror = group.mirror;
+      if (group.relay !== undefined) settings.relay = group.relay;
       if (group.schemas !== undefined) settings.replication.exports.schemas = group.schemas;
       expect(() => parseStageSettings("local", JSON.stringify(settings)), path).not.toThrow();
     }

@@ -48,6 +48,15 @@ const rows: readonly Row[] = [
     source: `${transcribed}; ${cacheByTenth}`,
   },
   {
+    // Asked by Gemini CLI before every turn, to choose a model.
+    models: ["gemini-3.5-flash-lite"],
+    family: "gemini-flash-lite",
+    dollars: { input: 0.3, output: 2.5, read: 0.03 },
+    tools: newTools,
+    ...size,
+    source: `${priceList} as transcribed by api-evangelist/deepmind on 2026-10-07; cache: docs.apiyi.com`,
+  },
+  {
     models: ["gemini-3.1-flash-lite", "gemini-3.1-flash-lite-preview"],
     family: "gemini-flash-lite",
     dollars: { input: 0.25, output: 1.5, read: 0.025 },

@@ -1,5 +1,5 @@
 // The ledger's item of a key, as DynamoDB holds it: its attributes, what they mean, and the way between them and a LedgerKey.
-// Short names, because every write costs the whole item (facts in docs/architecture.md, "The ledger's item").
+// Short names, because DynamoDB charges every write by the size of the whole item.
 //   on  enabled and not deleted     en  the operator's switch         del  when it was deleted, ms
 //   v   version of everything       chg the change that made it       policy  JSON
 //   exp expiry, ms                  fu  days from the first use       h    secrets: {hash: end in ms, or 0}

@@ -117,7 +117,8 @@ async function tryToReserve(wanted: Wanted, ports: LedgerPorts): Promise<Outcome
   }
   const judged = judgeReservation(written.item, wanted);
   if (judged.kind !== "done") return judged;
-  return { kind: "reserved", lease: leaseOf(judged.lease, ledgerKeyOf(key.keyId, written.item ?? {}), now) };
+  // Reserved, and so charged, by the policy that it was written under, whatever came since.
+  return { kind: "reserved", lease: leaseOf(judged.lease, withChanges(key, written.item ?? {}), now) };
 }
 
 /** What cannot be swept now is the sweeper's; the request is refused by what is still in its way. */

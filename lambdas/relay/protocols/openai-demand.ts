@@ -56,7 +56,7 @@ export function chatDemand({ json, bytes }: RequestBody, model: string): Demand 
 export function responsesDemand({ json, bytes }: RequestBody, model: string): Demand {
   const items = objectsOf(json.input);
   const content = contentOf(items);
-  const tools = objectsOf(json.tools).flatMap((tool) => serverToolOf(tool) ?? []);
+  const tools = toolsOf(json).flatMap((tool) => serverToolOf(tool) ?? []);
   const most = positiveOf(json.max_tool_calls) ?? mostCallsUnstated;
   const refers = ["previous_response_id", "conversation", "prompt"].some((name) => json[name] != null);
   return {
@@ -115,7 +115,7 @@ export function openaiSessions({ json, bytes }: RequestBody, { headers }: Client
  */
 export function openaiBoundIds(json: JsonObject): string[] {
   const items = objectsOf(json.input);
-  const tools = objectsOf(json.tools);
+  const tools = toolsOf(json);
   const conversation = json.conversation;
   const reasoning = items.findLast((item) => item.type === "reasoning" && textOf(item.encrypted_content) === undefined);
   return boundIdsOf([
@@ -141,9 +141,15 @@ function isVisible(model: string, effort: unknown): boolean {
 }
 
 function inputBytesOf(bytes: Buffer, json: JsonObject, model: string, images: number): number {
-  const tools = listOf(json.tools).length + listOf(json.functions).length;
+  const tools = toolsOf(json).length + listOf(json.functions).length;
   const imageTokens = model.startsWith("gpt-4o-mini") ? mostMiniImageTokens : mostImageTokens;
   return bytes.length + (tools > 0 ? toolInstructionTokens : 0) + images * imageTokens;
+}
+
+/** Codex gives its newest models their tools in an item of the input, `additional_tools`, and in namespaces (0.169.0, measured). */
+function toolsOf(json: JsonObject): JsonObject[] {
+  const added = objectsOf(json.input).filter(({ type }) => type === "additional_tools");
+  return [json, ...added].flatMap(({ tools }) => objectsOf(tools)).flatMap((tool) => [tool, ...objectsOf(tool.tools)]);
 }
 
 function serverToolOf({ type }: JsonObject): { readonly name: string | undefined } | undefined {

@@ -8,6 +8,15 @@ import { type Passed, passAnswer } from "./pass-answer.ts";
 import type { Served, ServingPorts } from "./ports.ts";
 import type { Reached } from "./reach-account.ts";
 import { leaseMarginMilliseconds } from "./reserve-and-sit.ts";
+import { ClientGone, EndedAlways, toClient } from "./to-client.ts";
+
+/** The bytes for the client, and whom to tell how they ended. */
+interface Answering {
+  readonly body: AsyncGenerator<Buffer, void, undefined>;
+  finish(passed: Passed): Promise<void>;
+}
+
+type Settle = (done: Promise<void>) => Promise<void>;
 
 export function answerFrom(
   reached: Reached,
@@ -16,10 +25,10 @@ export function answerFrom(
   lease: Lease | undefined,
   ports: ServingPorts,
 ): Served {
-  const { arrival, call, settlement } = asked;
+  const { arrival, call } = asked;
   const { exchange, provider } = reached;
   const settled = Promise.withResolvers<void>();
-  const settle = async (done: Promise<void>) => {
+  const settle: Settle = async (done) => {
     await done.catch((error: unknown) => ports.telemetry.failure(error, arrival.requestId));
     settled.resolve();
   };
@@ -28,11 +37,15 @@ export function answerFrom(
     ...limitHeaders(call.platform, lease?.key ?? admitted.key, ports.now()),
     "x-causeway-request-id": arrival.requestId,
   };
-  const body =
+  const { body, finish } =
     "error" in reached.answer
-      ? passError(reached.answer.error, (passed) => settle(settlement.finished(passed, undefined, undefined)))
+      ? passError(reached.answer.error, asked, settle)
       : follow(reached.answer.begun, reached, asked, admitted, lease, ports, settle);
-  return { status: exchange.status, headers, body, settled: settled.promise };
+  const leave = async () => {
+    exchange.abort();
+    await finish({ outcome: "client-gone", error: undefined });
+  };
+  return { status: exchange.status, headers, body: new EndedAlways(body, leave), settled: settled.promise };
 }
 
 function follow(
@@ -42,8 +55,8 @@ function follow(
   { worst, search }: Admitted,
   lease: Lease | undefined,
   ports: ServingPorts,
-  settle: (done: Promise<void>) => Promise<void>,
-): AsyncGenerator<Buffer> {
+  settle: Settle,
+): Answering {
   const { reader, arrivals, first, firstByteAt } = begun;
   if (firstByteAt !== undefined) settlement.began(firstByteAt);
   const leaseUntil = arrival.endsAt + leaseMarginMilliseconds;
@@ -60,23 +73,34 @@ function follow(
     pings: call.answers !== "json",
     pingMilliseconds: search.snapshot.settings.pingMilliseconds,
     endsAt: arrival.endsAt,
-    waitsForEnd: lease !== undefined && lease.key.leaseCount * 2 >= lease.key.policy.concurrency,
+    waitsForEnd: lease !== undefined && isCrowded(lease),
     began: () => settlement.began(ports.now()),
   };
-  return passAnswer(options, ports, (passed) => settle(settlement.finished(passed, reader, meter)));
+  const finish = (passed: Passed) => settle(settlement.finished(passed, reader, meter));
+  return { body: passAnswer(options, ports, finish), finish };
+}
+
+/** This request and those that were there when the key was last read take half of its places, or more. */
+function isCrowded({ key: { leaseCount, policy } }: Lease): boolean {
+  return (leaseCount + 1) * 2 >= policy.concurrency;
+}
+
+function passError(error: AsyncIterable<Buffer>, { settlement }: Asked, settle: Settle): Answering {
+  const finish = (passed: Passed) => settle(settlement.finished(passed, undefined, undefined));
+  return { body: errorBytes(error, finish), finish };
 }
 
 /** An error about the request: its bytes pass as they are, and it costs nothing. */
-async function* passError(
+async function* errorBytes(
   body: AsyncIterable<Buffer>,
   finish: (passed: Passed) => Promise<void>,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Buffer, void, undefined> {
   let passed: Passed = { outcome: "client-gone", error: undefined };
   try {
-    yield* body;
+    for await (const bytes of body) yield* toClient(bytes);
     passed = { outcome: "ok", error: undefined };
   } catch (error) {
-    passed = { outcome: "upstream-error", error };
+    if (!(error instanceof ClientGone)) passed = { outcome: "upstream-error", error };
   } finally {
     await finish(passed);
   }

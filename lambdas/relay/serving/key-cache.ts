@@ -34,10 +34,12 @@ export class KeyCache {
     return { key, isFresh: true };
   }
 
-  /** As a reservation left it. */
+  /** As a reservation left it. That tells its figures, but not how many requests run: it does not make the whole newer. */
   saw(key: LedgerKey): void {
     const kept = this.#kept.get(key.keyId);
-    if (kept === undefined || kept.key.version <= key.version) this.#keep({ key, readAt: this.#now() });
+    if (kept === undefined || kept.key.version <= key.version) {
+      this.#keep({ key, readAt: kept?.readAt ?? this.#now() });
+    }
   }
 
   #keep(kept: Kept): void {

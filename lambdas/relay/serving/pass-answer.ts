@@ -4,6 +4,7 @@ import { Refusal } from "../refusal.ts";
 import type { Exchange } from "../transports/transport.ts";
 import type { Arrivals, Piece } from "./arrivals.ts";
 import type { Meter } from "./meter.ts";
+import { ClientGone, toClient } from "./to-client.ts";
 
 export type PassOutcome = "ok" | "budget" | "deadline" | "client-gone" | "upstream-error" | "relay-error";
 
@@ -67,24 +68,25 @@ export async function* passAnswer(
       const refusal = await meter?.cover(reader.outputBytes);
       if (refusal !== undefined) {
         passed = { outcome: "budget", error: refusal };
-        yield* some(reader.ending("budget"));
+        yield* toClient(reader.ending("budget"));
         return;
       }
-      yield* some(bytes);
+      yield* toClient(bytes);
       reader.passed();
       if (next !== undefined && isOver(next)) {
         passed = ended(next, reader);
-        yield* some(lastWords(next, passed, reader));
+        yield* toClient(lastWords(next, passed, reader));
         return;
       }
       next = await watch.next();
       bytes = bytesOf(next, reader);
     }
   } catch (error) {
+    // What was known of the end by then stands.
+    if (error instanceof ClientGone) return;
     passed = { outcome: "relay-error", error };
-    yield* some(
-      options.reader.failure(new Refusal("RelayUnavailable", "The relay could not go on.", { cause: error })),
-    );
+    const refusal = new Refusal("RelayUnavailable", "The relay could not go on.", { cause: error });
+    yield* toClient(reader.failure(refusal));
   } finally {
     watch.stop();
     options.exchange.abort();
@@ -122,10 +124,6 @@ function lastWords(arrival: Over, { outcome }: Passed, reader: AnswerReader): Bu
   if (outcome !== "upstream-error" || reader.streamedError !== undefined) return Buffer.alloc(0);
   const why = arrival.kind === "cut" ? "broke off" : "ended before its end";
   return reader.failure(new Refusal("UpstreamFailed", `The upstream's answer ${why}.`));
-}
-
-function* some(bytes: Buffer): Generator<Buffer> {
-  if (bytes.length > 0) yield bytes;
 }
 
 /** Looks after silence and the deadline between the upstream's pieces. */

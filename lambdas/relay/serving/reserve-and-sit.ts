@@ -1,9 +1,10 @@
 // Reserve and sit: the worst cost in the ledger and a slot at the best account, written at the same time; both or none.
-import { worstCostOf } from "../counting/cost.ts";
+import { type WorstCost, worstCostOf } from "../counting/cost.ts";
 import type { Lease, LedgerKey } from "../ledger/ledger.ts";
 import { type Admitted, type Asked, checkAsked } from "./admit.ts";
 import type { ServingPorts } from "./ports.ts";
-import { chooseFor, type Seat, takeSeat } from "./reach-account.ts";
+import { chooseFor, type Search, type Seat, takeSeat } from "./reach-account.ts";
+import type { Settlement } from "./settlement.ts";
 
 /** A lease outlives its invocation by so much; then the sweeper may take it. */
 export const leaseMarginMilliseconds = 60_000;
@@ -12,29 +13,51 @@ export interface Seated {
   readonly seat: Seat;
   /** Undefined for a call that is free. */
   readonly lease: Lease | undefined;
+  /** By the policy that the lease was taken under, which may be newer than the one that was read. */
+  readonly worst: WorstCost | undefined;
 }
+
+type Reservation = Omit<Seated, "seat">;
 
 /** Throws `Refusal`. What one of the two got is given back when the other fails. */
 export async function reserveAndSit(asked: Asked, admitted: Admitted, ports: ServingPorts): Promise<Seated> {
   const { settlement } = asked;
   // Nobody's money is reserved where no account could answer.
   const choice = chooseFor(admitted.search, new Set(), ports);
-  const [reserved, seated] = await Promise.allSettled([
-    reserve(asked, admitted, ports),
-    takeSeat(choice, admitted.search, ports),
-  ]);
+  const reserving = reserve(asked, admitted, ports);
+  const sit = () => takeSeat(choice, admitted.search, ports);
+  // Who may have to wait in the key's line keeps no account's slot from others meanwhile.
+  const seating = mayWait(admitted.key) ? reserving.then(sit) : sit();
+  const [reserved, seated] = await Promise.allSettled([reserving, seating]);
+  if (reserved.status === "fulfilled") settlement.reserved(reserved.value.lease);
   if (reserved.status === "fulfilled" && seated.status === "fulfilled") {
-    const [lease, seat] = [reserved.value, seated.value];
-    if (lease === undefined || isBoundAlike(lease.key, admitted.key)) return { lease, seat };
-    // Meanwhile the key was bound to other accounts: this seat is not for it.
-    settlement.reserved(lease);
-    settlement.unused(seat);
+    const [{ lease, worst }, seat] = [reserved.value, seated.value];
+    if (lease === undefined || isBoundAlike(lease.key, admitted.key)) return { lease, worst, seat };
     const search = { ...admitted.search, key: lease.key };
-    return { lease, seat: await takeSeat(chooseFor(search, new Set(), ports), search, ports) };
+    return { lease, worst, seat: await sitAnew(seat, search, settlement, ports) };
   }
-  if (reserved.status === "fulfilled") settlement.reserved(reserved.value);
   if (seated.status === "fulfilled") settlement.unused(seated.value);
   throw reserved.status === "rejected" ? reserved.reason : (seated as PromiseRejectedResult).reason;
+}
+
+function mayWait({ policy: { waiting } }: LedgerKey): boolean {
+  return waiting.most > 0 && waiting.longestMilliseconds > 0;
+}
+
+/** Meanwhile the key was bound to other accounts: is this seat still for it? */
+async function sitAnew(seat: Seat, search: Search, settlement: Settlement, ports: ServingPorts): Promise<Seat> {
+  try {
+    const choice = chooseFor(search, new Set(), ports);
+    const stays = choice.accounts.some(({ view }) => view.account.accountId === seat.account.accountId);
+    // Giving back and taking anew at one account would meet each other: both go by the request's id.
+    if (stays) return seat;
+    const other = await takeSeat(choice, search, ports);
+    settlement.unused(seat);
+    return other;
+  } catch (error) {
+    settlement.unused(seat);
+    throw error;
+  }
 }
 
 function isBoundAlike(left: LedgerKey, right: LedgerKey): boolean {
@@ -43,10 +66,11 @@ function isBoundAlike(left: LedgerKey, right: LedgerKey): boolean {
 
 async function reserve(
   asked: Asked,
-  { key, price, worst, search }: Admitted,
+  { key, price, worst: atFirst, search }: Admitted,
   ports: ServingPorts,
-): Promise<Lease | undefined> {
-  if (worst === undefined) return undefined;
+): Promise<Reservation> {
+  if (atFirst === undefined) return { lease: undefined, worst: undefined };
+  let worst = atFirst;
   const { arrival, call } = asked;
   const family = price === undefined || price.family === "" ? undefined : price.family;
   const lease = await ports.ledger.reserve({
@@ -61,10 +85,10 @@ async function reserve(
     // The key changed since it was read: everything is asked again, of what it is now.
     renewed: (newer) => {
       const again = checkAsked(newer, asked, ports);
-      const { nanoUsd, tokens } = worstCostOf(call.demand, price, again.policy, search.snapshot.settings);
-      return { nanoUsd, tokens };
+      worst = worstCostOf(call.demand, price, again.policy, search.snapshot.settings);
+      return worst;
     },
   });
   ports.keys.saw(lease.key);
-  return lease;
+  return { lease, worst };
 }

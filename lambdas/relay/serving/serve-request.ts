@@ -23,27 +23,27 @@ export async function serveRequest(arrival: Arrival, ports: ServingPorts): Promi
     const identity = await identify(arrival, ports.pepper);
     return await serveCall({ arrival, protocol, call, identity, settlement }, ports);
   } catch (error) {
-    return refused(error, arrival, protocol, settlement, ports);
+    return await refused(error, arrival, protocol, settlement, ports);
   }
 }
 
 async function serveCall(asked: Asked, ports: ServingPorts): Promise<Served> {
   const admitted: Admitted = await admit(asked, ports);
-  const { seat, lease } = await reserveAndSit(asked, admitted, ports);
+  const { seat, lease, worst } = await reserveAndSit(asked, admitted, ports);
   asked.settlement.reserved(lease);
   const search = { ...admitted.search, key: lease?.key ?? admitted.key };
   const reached = await reachAccount(seat, search, ports);
   asked.settlement.reached(reached);
-  return answerFrom(reached, asked, admitted, lease, ports);
+  return answerFrom(reached, asked, { ...admitted, worst }, lease, ports);
 }
 
-function refused(
+async function refused(
   error: unknown,
   arrival: Arrival,
   protocol: Protocol,
   settlement: Settlement,
   ports: ServingPorts,
-): Served {
+): Promise<Served> {
   // Whatever is no refusal is a fault of ours: the client may try again.
   const refusal =
     error instanceof Refusal
@@ -51,7 +51,10 @@ function refused(
       : new Refusal("RelayUnavailable", "The relay cannot serve this now. Try again.", { cause: error });
   if (refusal.name === "RelayUnavailable") ports.telemetry.failure(error, arrival.requestId);
   const answer = protocol.refuse(refusal, arrival.requestId, ports.now());
-  return served(answer, arrival, settlement.refused(refusal, answer.status));
+  const settled = settlement.refused(refusal, answer.status);
+  // The client may come again at once, and must not meet what this request still held.
+  if (settlement.holdsLease) await settled;
+  return served(answer, arrival, settled);
 }
 
 function served(answer: HttpAnswer, arrival: Arrival, settled: Promise<void>): Served {

@@ -70,6 +70,10 @@ export class Settlement {
     if (lease !== undefined) this.#key = lease.key;
   }
 
+  get holdsLease(): boolean {
+    return this.#lease !== undefined;
+  }
+
   /** A slot that was taken in vain. */
   unused(seat: Seat): void {
     this.#aside(this.#ports.slots.release(seat.slot, this.#arrival.requestId, undefined, this.#ports.now()));

@@ -131,6 +131,23 @@ describe("a reservation", () => {
     }
   });
 
+  it("whose answer was lost stays one of the policy that it was made under, though the key was changed since", async () => {
+    tables.time = noon;
+    const key = await tables.addKey(dayLimit(9));
+    const ledger = tables.newLedger();
+    const asked: LedgerKey[] = [];
+    const renewed = (newer: LedgerKey) => {
+      asked.push(newer);
+      return { nanoUsd: 5, tokens: 5 };
+    };
+    const request = tables.request(key, { renewed });
+    await ledger.reserve(request);
+    await tables.keys.change(key.keyId, undefined, { policy: policyOf({ multiplierThousandths: 3000 }) }, "test");
+    const repeated = await ledger.reserve(request);
+    expect([repeated.key.version, repeated.nanoUsd, repeated.key.used.total]).toEqual([1, nanoDollar, nanoDollar]);
+    expect(asked).toEqual([]);
+  });
+
   it("is tried again when the item is throttled", async () => {
     tables.time = noon;
     const key = await tables.addKey(dayLimit(1));

@@ -163,11 +163,13 @@ describe("windows", () => {
     for (const name of ["", "x20261120", "day", "later"]) expect(isForgettable(name, Date.UTC(2200, 0, 1))).toBe(false);
   });
 
-  it("are of a zone that there is: a policy with another one is refused", () => {
+  it("are of a zone that there is: a policy with another one is refused, and so is one that is too large", () => {
     expect(isTimeZone("Asia/Shanghai")).toBe(true);
     expect(isTimeZone("Mars/Olympus")).toBe(false);
     expect(isTimeZone("")).toBe(false);
     const parsed = keyPolicySchema.safeParse({ timeZone: "Shanghai" });
     expect(parsed.error?.issues.map(({ path }) => path.join("."))).toEqual(["timeZone"]);
+    const models = Array.from({ length: 200 }, (_, nth) => `a-model-with-a-long-name-${nth}`);
+    expect(keyPolicySchema.safeParse({ models }).error?.issues[0]?.message).toContain("at most 6000 bytes");
   });
 });
