@@ -27,6 +27,7 @@ import {
   newMetaItem,
   restorationChange,
   rotationChange,
+  wasSecret,
 } from "./ledger/kept-key.ts";
 import { itemKeyOf, keyPrefix, ledgerKeyOf, reservedByWindow } from "./ledger/key-item.ts";
 import {
@@ -165,17 +166,24 @@ export class KeysStore {
 
   /**
    * A new secret; those before are taken until `overlapUntil` (milliseconds since 1970), or not at all if that is over. Repeated with
-   * the same hash, it changes nothing. Throws `NotFound`, or `Conflict` for a deleted key.
+   * the same hash, it changes nothing. Throws `NotFound`, or `Conflict` for a deleted key, and for a secret that was rotated away
+   * since: whoever repeats an old rotation must not bring back what was replaced because it had leaked.
    */
   async rotate(
     keyId: string,
     { hash, masked, overlapUntil }: { readonly hash: string; readonly masked: string; readonly overlapUntil: number },
     by: string,
   ): Promise<KeyView> {
-    const version = await this.#changeItem(keyId, undefined, (_item, key) => {
+    const version = await this.#changeItem(keyId, undefined, (item, key) => {
+      if (wasSecret(item, key, hash)) {
+        throw new CausewayError(
+          "Conflict",
+          `The key ${keyId} was rotated again since. Rotate it with another request.`,
+        );
+      }
       if (Object.hasOwn(key.secrets, hash)) return undefined;
       if (key.isDeleted) throw new CausewayError("Conflict", `The key ${keyId} is deleted. Restore it first.`);
-      return rotationChange(hash, key, overlapUntil, this.#options.now());
+      return rotationChange(hash, item, key, overlapUntil, this.#options.now());
     });
     await this.#changeMeta(keyId, "masked", attributesOf({ masked }), version, by);
     return this.#mustRead(keyId);

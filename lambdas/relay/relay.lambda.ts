@@ -1,13 +1,11 @@
 // Entry: every request of every client, answered while the upstream still speaks. One environment may serve many at once.
 import { randomBytes } from "node:crypto";
-import { Readable } from "node:stream";
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import middy from "@middy/core";
 import { executionModeStreamifyResponse } from "@middy/core/StreamifyResponse";
 import { isAddressIn } from "../shared/address-ranges.ts";
-import { documentClient, smallCalls } from "../shared/aws-clients.ts";
+import { documentClient, leanDynamoDbClient, smallCalls } from "../shared/aws-clients.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { every } from "../shared/every.ts";
 import { lazy } from "../shared/lazy.ts";
@@ -29,6 +27,7 @@ import { makeRequestId } from "./request-id.ts";
 import { openServing } from "./serving/open-serving.ts";
 import { arrivalEventSchema, readArrival } from "./serving/read-arrival.ts";
 import { serveRequest } from "./serving/serve-request.ts";
+import { outgoing } from "./serving/to-client.ts";
 import { SlotsStore } from "./slots.store.ts";
 import { transports } from "./transports/index.ts";
 
@@ -39,7 +38,7 @@ const ports = lazy(() => {
     RELAY_KEYS_TABLE: keysTable,
     RELAY_USAGE_TABLE: usageTable,
   } = environment;
-  const client = new DynamoDBClient({ ...smallCalls, cacheMiddleware: true });
+  const client = leanDynamoDbClient();
   const documents = documentClient();
   const pepper = new KeyPepperStore(new SecretsManagerClient(smallCalls), environment.KEY_PEPPER_SECRET);
   const events = new RelayEventsStore(environment.EVENT_BUS_NAME);
@@ -75,5 +74,5 @@ export const handler = middy({
   const arrival = readArrival(arrivalEventSchema.parse(event), requestId, now + context.getRemainingTimeInMillis());
   const served = await serveRequest(arrival, ports());
   settled.set(context, served.settled);
-  return { statusCode: served.status, headers: served.headers, body: Readable.from(served.body) };
+  return { statusCode: served.status, headers: served.headers, body: outgoing(served, arrival.endsAt, ports()) };
 });

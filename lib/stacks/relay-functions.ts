@@ -88,7 +88,8 @@ export function addRelay(parts: RelayParts): ServiceFunction {
       EVENT_BUS_NAME: data.bus.eventBusName,
     },
     permissions: [
-      onItems(data.relayKeys, ["GetItem", "UpdateItem"]),
+      // The ledger's items alone: names, owners and top-ups are not its business.
+      onItems(data.relayKeys, ["GetItem", "UpdateItem"], ["key#*"]),
       onItems(data.relayUsage, ["GetItem", "PutItem", "UpdateItem"]),
       onItems(data.relayAccounts, ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"], accountPartitions),
       ...openingCredentials(parts),

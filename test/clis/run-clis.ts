@@ -34,11 +34,18 @@ try {
         run: undefined,
       }));
       isGood &&= seen.complaints.length === 0;
-      rows.push([program.name, name, seen.said, seen.complaints.length === 0 ? "as it should be" : "NOT AS IT SHOULD BE"]);
+      rows.push([
+        program.name,
+        name,
+        seen.said,
+        seen.complaints.length === 0 ? "as it should be" : "NOT AS IT SHOULD BE",
+      ]);
       process.stdout.write(`${program.name}: ${name}: ${seen.said}\n`);
       for (const complaint of seen.complaints) process.stdout.write(`  complaint: ${complaint}\n`);
       if (seen.complaints.length > 0 && seen.run !== undefined) {
-        process.stdout.write(`  its output: ${seen.run.output.slice(-1500)}\n  its errors: ${seen.run.errors.slice(-1500)}\n`);
+        process.stdout.write(
+          `  its output: ${seen.run.output.slice(-1500)}\n  its errors: ${seen.run.errors.slice(-1500)}\n`,
+        );
       }
     }
   }

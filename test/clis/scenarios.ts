@@ -34,7 +34,7 @@ interface Played {
 const answer = "The harbour light answers: this text came from the stand-in, through the relay, piece by piece.";
 /** Gemini CLI asks a small model, in JSON, how hard the task is, and with that chooses the model that is to do it. */
 const easy = JSON.stringify({ complexity_reasoning: "a test", complexity_score: 1 });
-const prompt = "Answer in one sentence. It's a test, say \"anything\".";
+const prompt = 'Answer in one sentence. It\'s a test, say "anything".';
 
 /** Before each scene. */
 export function prepareStandIn({ aiUpstream }: RelayRig["cloud"]): void {
@@ -61,7 +61,10 @@ export const scenarios: readonly { readonly name: string; run(scene: Scene): Pro
       return judge(played, [
         ...served(played),
         ...unless(parts >= program.leastParts, `the answer came in ${parts} parts`),
-        ...unless(played.records.some(({ stream }) => stream), "no record of a stream"),
+        ...unless(
+          played.records.some(({ stream }) => stream),
+          "no record of a stream",
+        ),
       ]);
     },
   },
@@ -72,7 +75,10 @@ export const scenarios: readonly { readonly name: string; run(scene: Scene): Pro
       const secret = "the tide table says 04:17";
       const file = path.join(workFolder, "note.txt");
       writeFileSync(file, `${secret}\n`);
-      rig.cloud.aiUpstream.script({ platform: program.platform, stream: true, nth: 1 }, { toolCalls: [program.readTool(file)] });
+      rig.cloud.aiUpstream.script(
+        { platform: program.platform, stream: true, nth: 1 },
+        { toolCalls: [program.readTool(file)] },
+      );
       rig.cloud.aiUpstream.script({ platform: program.platform }, { text: answer });
       const played = await play(scene, await rig.addKey(), program.withTools(`Read ${file} and sum it up.`));
       const told = rig.cloud.aiUpstream.requests.some(({ body }) => body.includes(secret));
@@ -177,7 +183,10 @@ function answered({ run }: Played): string[] {
 
 function refusedWith({ run, records, upstream }: Played, reason: string, mostTries: number): string[] {
   // Gemini CLI asks a small model which model to ask; each question is one.
-  const tries = Math.max(0, ...[...Map.groupBy(records, ({ modelAsked }) => modelAsked).values()].map(({ length }) => length));
+  const tries = Math.max(
+    0,
+    ...[...Map.groupBy(records, ({ modelAsked }) => modelAsked).values()].map(({ length }) => length),
+  );
   return [
     ...unless(run.exitCode !== undefined, "it did not end by itself"),
     ...unless(run.exitCode !== 0, "it ended as if it had been served"),

@@ -48,15 +48,20 @@ export function costOf(usage: TokenUsage, price: Price, multiplierThousandths = 
   );
 }
 
-/** What a key is charged for such usage: by the price of the model asked; without one, the key's ceiling. */
+/**
+ * What a key is charged for such usage: by the price of the model asked; without one, the key's ceiling. A tool or a tier
+ * without a price costs the ceiling on top: beside a cheap ceiling it would make a dear model cheap.
+ */
 export function chargeOf(
   usage: TokenUsage,
   demand: Demand,
   price: Price | undefined,
   policy: Pick<KeyPolicy, "multiplierThousandths" | "unknownPriceCeiling">,
 ): number {
-  if (price === undefined || unpricedIn(demand, price) !== undefined) return policy.unknownPriceCeiling ?? 0;
-  return costOf(usage, price, policy.multiplierThousandths, demand.tier);
+  const ceiling = policy.unknownPriceCeiling ?? 0;
+  if (price === undefined) return ceiling;
+  const cost = costOf(usage, price, policy.multiplierThousandths, demand.tier);
+  return unpricedIn(demand, price) === undefined ? cost : Math.min(mostNanoUsdPerRequest, cost + ceiling);
 }
 
 /**
@@ -70,9 +75,9 @@ export function worstCostOf(
   policy: Pick<KeyPolicy, "estimate" | "multiplierThousandths" | "unknownPriceCeiling">,
   settings: Pick<RelaySettings, "sliceTokens" | "typicalBytesPerTokenThousandths">,
 ): WorstCost {
+  if (price === undefined) return atCeiling(demand, policy, settings);
   const unpriced = unpricedIn(demand, price);
-  if (price === undefined || unpriced !== undefined)
-    return atCeiling(demand, unpriced ?? "this model", policy, settings);
+  const unpricedNanoUsd = unpriced === undefined ? 0 : ceilingFor(unpriced, policy);
   const input = inputOf(demand, price, policy, settings);
   const most = (demand.mostOutputTokens ?? price.mostOutputTokens) * demand.answers;
   const sliceTokens = settings.sliceTokens * demand.answers;
@@ -81,12 +86,13 @@ export function worstCostOf(
   const tier = tierOf(price, demand.tier ?? "");
   const { multiplierThousandths } = policy;
   const inputRate = BigInt(worstInputRate(rates, demand.cacheWrites ?? unaskedWrites(price)));
+  const cost = roundUp(
+    (BigInt(input) * inputRate + BigInt(covered) * BigInt(rates.output)) * tier +
+      toolsOf(demand.serverTools, price) * thousand * tokensPerRate,
+    multiplierThousandths,
+  );
   return {
-    nanoUsd: roundUp(
-      (BigInt(input) * inputRate + BigInt(covered) * BigInt(rates.output)) * tier +
-        toolsOf(demand.serverTools, price) * thousand * tokensPerRate,
-      multiplierThousandths,
-    ),
+    nanoUsd: Math.min(mostNanoUsdPerRequest, cost + unpricedNanoUsd),
     tokens: input + covered,
     inputTokens: input,
     coveredTokens: covered,
@@ -100,17 +106,10 @@ export function worstCostOf(
 /** Without a price the key's ceiling is what a request costs, whatever it uses. */
 function atCeiling(
   demand: Demand,
-  unpriced: string,
   policy: Pick<KeyPolicy, "estimate" | "unknownPriceCeiling">,
   settings: Pick<RelaySettings, "typicalBytesPerTokenThousandths">,
 ): WorstCost {
-  const ceiling = policy.unknownPriceCeiling;
-  if (ceiling === null) {
-    throw new Refusal(
-      "PriceUnknown",
-      `The price of ${unpriced} is not known here, so that its cost cannot be limited. Ask for another one, or ask whoever runs this relay to enter its price.`,
-    );
-  }
+  const ceiling = ceilingFor("this model", policy);
   const input = bytesAsTokens(demand.inputBytes, policy, settings);
   const output = (demand.mostOutputTokens ?? 0) * demand.answers;
   return {
@@ -125,12 +124,19 @@ function atCeiling(
   };
 }
 
+/** Throws `Refusal` PriceUnknown where the key has none. */
+function ceilingFor(unpriced: string, { unknownPriceCeiling }: Pick<KeyPolicy, "unknownPriceCeiling">): number {
+  if (unknownPriceCeiling !== null) return unknownPriceCeiling;
+  const message = `The price of ${unpriced} is not known here, so that its cost cannot be limited. Ask for another one, or ask whoever runs this relay to enter its price.`;
+  throw new Refusal("PriceUnknown", message);
+}
+
 /** In words for whoever is refused. */
-function unpricedIn(demand: Demand, price: Price | undefined): string | undefined {
-  if (price === undefined) return undefined;
+function unpricedIn(demand: Demand, price: Price): string | undefined {
   const { tier = "" } = demand;
-  if (!standardTiers.has(tier) && price.tiers[tier] === undefined) return `the service tier "${tier}" of this model`;
-  const tool = Object.keys(demand.serverTools).find((name) => price.serverTools[name] === undefined);
+  if (!standardTiers.has(tier) && figureOf(price.tiers, tier) === undefined)
+    return `the service tier "${tier}" of this model`;
+  const tool = Object.keys(demand.serverTools).find((name) => figureOf(price.serverTools, name) === undefined);
   return tool === undefined ? undefined : `the tool "${tool}" with this model`;
 }
 
@@ -178,12 +184,17 @@ function unaskedWrites({ platform }: Price): "none" | "5m" {
 }
 
 function tierOf(price: Price, tier: string): bigint {
-  return BigInt(price.tiers[tier] ?? 1000);
+  return BigInt(figureOf(price.tiers, tier) ?? 1000);
+}
+
+/** Only own properties: the names came from a request or an answer. */
+function figureOf(figures: Readonly<Record<string, number>>, name: string): number | undefined {
+  return Object.hasOwn(figures, name) ? figures[name] : undefined;
 }
 
 function toolsOf(calls: Readonly<Record<string, number>>, price: Price): bigint {
   return Object.entries(calls).reduce(
-    (sum, [name, count]) => sum + BigInt(count) * BigInt(price.serverTools[name] ?? 0),
+    (sum, [name, count]) => sum + BigInt(count) * BigInt(figureOf(price.serverTools, name) ?? 0),
     0n,
   );
 }

@@ -1,12 +1,14 @@
 // What a request used: as the upstream reported it, or as far as it can be told where the answer was cut or said nothing.
 import type { AnswerReader, Demand } from "../protocols/protocol.ts";
 import type { RelaySettings } from "../settings.ts";
-import { noUsage, type TokenUsage } from "../token-usage.ts";
+import { noUsage, type TokenUsage, tokensOf } from "../token-usage.ts";
 import { bytesAsTokens } from "./cost.ts";
 
 export interface Used {
   readonly usage: TokenUsage;
   readonly source: "reported" | "estimated" | "none";
+  /** The part of it that the key is charged for; absent: all of it. */
+  readonly charged?: TokenUsage;
 }
 
 export const nothingUsed: Used = { usage: noUsage, source: "none" };
@@ -17,6 +19,10 @@ export interface AnswerFacts {
   readonly demand: Demand;
   /** Output tokens that were paid for: what was pushed beyond them was not passed on. */
   readonly coveredTokens: number;
+  /** Input tokens that were paid for. */
+  readonly reservedInputTokens: number;
+  /** The relay ended the answer itself, because the next slice was not to be had: what was pushed last was not passed on. */
+  readonly isCutByRelay: boolean;
   readonly settings: Pick<RelaySettings, "typicalBytesPerTokenThousandths">;
 }
 
@@ -27,16 +33,22 @@ const likely = { estimate: "typical" } as const;
  * An estimate counts the output that was seen, and the input of the body: images and files that are elsewhere were
  * reserved as the whole context window, but nobody is charged for what may not have been there.
  */
-export function usageOf({ answer, demand, coveredTokens, settings }: AnswerFacts): Used {
-  if (answer.usage !== undefined) return { usage: answer.usage, source: "reported" };
+export function usageOf(facts: AnswerFacts): Used {
+  const { answer, demand, coveredTokens, reservedInputTokens, settings } = facts;
+  // A report without a single token says nothing: there is no request that used none.
+  if (answer.usage !== undefined && tokensOf(answer.usage) > 0) return reported(answer.usage, facts);
   const input = answer.inputUsage ?? {
     ...noUsage,
-    inputTokens: bytesAsTokens(demand.inputBytes, likely, settings),
+    inputTokens: Math.min(reservedInputTokens, bytesAsTokens(demand.inputBytes, likely, settings)),
   };
   const seen = bytesAsTokens(answer.outputBytes, likely, settings);
   // The output that stands in the input's usage is the placeholder of a stream that was cut.
-  return {
-    usage: { ...input, outputTokens: Math.min(seen, coveredTokens), reasoningTokens: 0 },
-    source: "estimated",
-  };
+  const outputTokens = Math.min(seen + input.reasoningTokens, coveredTokens);
+  return { usage: { ...input, outputTokens }, source: "estimated" };
+}
+
+/** A fast upstream tells of its whole answer in the piece in which the budget ends. */
+function reported(usage: TokenUsage, { coveredTokens, isCutByRelay }: AnswerFacts): Used {
+  if (!isCutByRelay || usage.outputTokens <= coveredTokens) return { usage, source: "reported" };
+  return { usage, source: "reported", charged: { ...usage, outputTokens: coveredTokens } };
 }

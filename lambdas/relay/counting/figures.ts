@@ -47,6 +47,8 @@ export interface Row extends RowKey {
  */
 const mostRowsPerLane = 2000;
 const otherModel = "(other)";
+/** As it stands in an item: DynamoDB takes sort keys of 1,024 bytes, and an upstream may call its model anything. */
+const mostModelCharacters = 600;
 
 export const noFigures: Figures = Object.fromEntries(figureNames.map((name) => [name, 0])) as Record<
   FigureName,
@@ -77,7 +79,8 @@ export function figuresOf({ usage, ...record }: UsageRecord): Figures {
 
 export function addFigures(one: Figures, other: Figures): Figures {
   const sum: Record<string, number> = {};
-  for (const name of figureNames) sum[name] = one[name] + other[name];
+  // A number that is no longer exact could not be written, and would keep its whole hour from being counted.
+  for (const name of figureNames) sum[name] = Math.min(one[name] + other[name], Number.MAX_SAFE_INTEGER);
   return sum as Record<FigureName, number>;
 }
 
@@ -99,7 +102,8 @@ export function rowItemOf(key: RowKey): string {
 export function rowKeyOf(record: UsageRecord): RowKey {
   const { keyId, accountId, provider, platform } = record;
   const model = record.modelServed || (record.family === "" ? "" : record.modelAsked);
-  return { keyId, accountId, provider, platform, model };
+  const isWritable = encodeURIComponent(model).length <= mostModelCharacters;
+  return { keyId, accountId, provider, platform, model: isWritable ? model : otherModel };
 }
 
 /** Sums by row. Feed it records or rows in any order; only beyond the limit of rows does the order of records matter. */

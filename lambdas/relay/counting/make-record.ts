@@ -54,8 +54,8 @@ export function makeRecord(facts: RecordFacts): UsageRecord {
     platform: call.platform,
     operation: call.operation,
     modelAsked: call.model.slice(0, mostNameCharacters),
-    modelServed: (facts.modelServed ?? (used.source === "none" ? "" : (facts.modelSent ?? call.model))).slice(
-      0,
+    modelServed: cut(
+      facts.modelServed ?? (used.source === "none" ? "" : (facts.modelSent ?? call.model)),
       mostNameCharacters,
     ),
     family: askedPrice?.family ?? "",
@@ -67,7 +67,7 @@ export function makeRecord(facts: RecordFacts): UsageRecord {
     overrunNanoUsd: Math.max(0, charged - reservedNanoUsd),
     priceVersion: priceVersion(facts),
     outcome: facts.outcome,
-    reason: facts.reason.slice(0, mostReasonCharacters),
+    reason: cut(facts.reason, mostReasonCharacters),
     status: facts.status,
     stream: call.answers !== "json",
     startedAt: new Date(startedAt).toISOString(),
@@ -84,7 +84,7 @@ export function makeRecord(facts: RecordFacts): UsageRecord {
 /** Charged and real. Where the price of what was sent is not known, the account is taken to cost what the key was charged. */
 function costsOf({ call, used, askedPrice, sentPrice, policy }: RecordFacts): [number, number] {
   if (call.metering === "free" || used.source === "none") return [0, 0];
-  const charged = chargeOf(used.usage, call.demand, askedPrice, policy);
+  const charged = chargeOf(used.charged ?? used.usage, call.demand, askedPrice, policy);
   const real = sentPrice === undefined ? charged : costOf(used.usage, sentPrice, 1000, call.demand.tier);
   return [charged, real];
 }
@@ -92,6 +92,11 @@ function costsOf({ call, used, askedPrice, sentPrice, policy }: RecordFacts): [n
 function priceVersion({ call, used, askedPrice }: RecordFacts): string {
   if (call.metering === "free" || used.source === "none") return "";
   return askedPrice === undefined ? "ceiling" : priceVersionOf(askedPrice);
+}
+
+/** Half of a character is no text that a table takes. */
+function cut(text: string, mostCharacters: number): string {
+  return text.slice(0, mostCharacters).toWellFormed();
 }
 
 /** A clock may be set back between two looks at it. */

@@ -128,15 +128,37 @@ export function ledgerChange({ policy, enabled, expiry }: KeyChange, key: Ledger
   return { set: { ...set, ...change.set }, remove: change.remove };
 }
 
+/** Former secrets are known again by so many letters of their hashes: every reservation pays for the item's size. */
+const knownLetters = 12;
+const mostKnown = 10;
+
+/** Whether it was a secret of the key's once, and was rotated away: among the last ten. */
+export function wasSecret(item: StoredItem, key: LedgerKey, hash: string): boolean {
+  if (Object.hasOwn(key.secrets, hash)) return key.secrets[hash] !== null;
+  return knownIn(item).includes(hash.slice(0, knownLetters));
+}
+
 /** The new secret counts from now on; those before until `overlapUntil`, or until their own end. */
-export function rotationChange(hash: string, key: LedgerKey, overlapUntil: number, now: number): ItemChange {
+export function rotationChange(
+  hash: string,
+  item: StoredItem,
+  key: LedgerKey,
+  overlapUntil: number,
+  now: number,
+): ItemChange {
   const former = Object.entries(key.secrets)
     .map(([secret, end]) => [secret, Math.min(end ?? overlapUntil, overlapUntil)] as const)
     .filter(([, end]) => end > now)
     .toSorted(([, one], [, other]) => other - one)
     .slice(0, mostSecrets - 1);
   const secrets = Object.fromEntries(former.map(([secret, end]) => [secret, number(end)]));
-  return { set: { h: { M: { ...secrets, [hash]: number(0) } } }, remove: [] };
+  const gone = Object.keys(key.secrets).map((secret) => secret.slice(0, knownLetters));
+  const known = [...new Set([...gone, ...knownIn(item)])].slice(0, mostKnown);
+  return { set: { h: { M: { ...secrets, [hash]: number(0) } }, hp: { L: known.map(text) } }, remove: [] };
+}
+
+function knownIn({ hp }: StoredItem): string[] {
+  return (hp?.L ?? []).flatMap(({ S }) => S ?? []);
 }
 
 export function deletionChange(now: number): ItemChange {

@@ -70,7 +70,10 @@ export const keyPolicySchema = z
     multiplierThousandths: z.int().min(0).max(100_000).default(1000),
     /** How input is estimated before it is sent. */
     estimate: z.enum(["strict", "typical"]).default("strict"),
-    /** For a model without a price: reserve and charge this much per request, nano-USD; null: refuse it. */
+    /**
+     * For a model without a price: reserve and charge this much per request, nano-USD; for a tool or a service tier without
+     * one: this much on top of the model's cost. null: refuse it.
+     */
     unknownPriceCeiling: nanoUsd.min(1).nullable().default(null),
   })
   .refine((policy) => Buffer.byteLength(JSON.stringify(policy)) <= mostPolicyBytes, {

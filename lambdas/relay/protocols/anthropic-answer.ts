@@ -84,7 +84,7 @@ export class AnthropicStream extends EventAnswer<State> {
     this.servedModel = textOf(message.model);
     this.#usage = objectOf(message.usage) ?? {};
     // The output that stands here is a placeholder: it is billed by the last message_delta alone.
-    this.inputUsage = { ...readAnthropicUsage(this.#usage), outputTokens: 0, reasoningTokens: 0 };
+    this.reportedInput = { ...readAnthropicUsage(this.#usage), outputTokens: 0, reasoningTokens: 0 };
     this.made(objectOf(message.container)?.id);
     this.state = { ...this.state, isStarted: true };
   }
@@ -94,7 +94,8 @@ export class AnthropicStream extends EventAnswer<State> {
     const delta = objectOf(said.delta);
     if (usage !== undefined) {
       this.#usage = mergeAnthropicUsage(this.#usage, usage);
-      this.reported = readAnthropicUsage(this.#usage);
+      // Without a count of its own, what stands there as output is still the placeholder.
+      if (typeof usage.output_tokens === "number") this.reported = readAnthropicUsage(this.#usage);
     }
     this.made(objectOf(delta?.container)?.id);
     if (textOf(delta?.stop_reason) !== undefined) this.state = { ...this.state, isStopped: true };

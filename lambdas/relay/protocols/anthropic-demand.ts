@@ -37,12 +37,14 @@ export function anthropicDemand({ json, bytes, text }: RequestBody, model: strin
   const hasMcp = listOf(json.mcp_servers).length > 0;
   const isAlone = run.length === 0 && !hasMcp && !hasOwnIterations(json);
   const thinking = objectOf(json.thinking)?.type;
+  const compacts = hasCompaction(json);
   const isThinkingOff = thinking === "disabled" || (thinking === undefined && thinksWhenAsked.test(model));
   return {
     inputBytes: bytes.length + addedTokens(tools) + asked.images * mostImageTokens,
-    hasInputElsewhere: asked.isElsewhere || run.length > 0 || hasMcp || json.container != null,
-    mostOutputTokens: positiveOf(json.max_tokens),
-    answers: 1,
+    // A compaction reads the conversation before the message does, and writes an output that max_tokens does not limit.
+    hasInputElsewhere: asked.isElsewhere || run.length > 0 || hasMcp || json.container != null || compacts,
+    mostOutputTokens: compacts ? undefined : positiveOf(json.max_tokens),
+    answers: compacts ? 2 : 1,
     hasVisibleOutput: json.stream === true && isThinkingOff && isAlone,
     serverTools: Object.fromEntries(run.flatMap(({ name, most }) => (name === undefined ? [] : [[name, most]]))),
     ...cacheWritesOf(text),
@@ -105,13 +107,25 @@ function addedTokens(tools: readonly JsonObject[]): number {
 }
 
 function hasOwnIterations(json: JsonObject): boolean {
+  return hasCompaction(json) || json.fallbacks != null || json.container != null;
+}
+
+function hasCompaction(json: JsonObject): boolean {
   const edits = objectsOf(objectOf(json.context_management)?.edits);
-  const compacts = edits.some(({ type }) => String(type).startsWith("compact"));
-  return compacts || json.compaction != null || json.fallbacks != null || json.container != null;
+  return json.compaction != null || edits.some(({ type }) => String(type).startsWith("compact"));
+}
+
+const asciiEscape = /\\u00[2-7]/;
+const asciiEscapes = /\\u00([2-7][0-9a-f])/gi;
+
+function unescaped(_escape: string, code: string): string {
+  return String.fromCharCode(Number.parseInt(code, 16));
 }
 
 /** By the text: a marker may stand at any block. A text that only talks of it makes the reservation larger, no more. */
-function cacheWritesOf(text: string): { cacheWrites?: "5m" | "1h" } {
+function cacheWritesOf(body: string): { cacheWrites?: "5m" | "1h" } {
+  // JSON lets every letter be written as an escape; nobody does so who has nothing to hide.
+  const text = asciiEscape.test(body) ? body.replace(asciiEscapes, unescaped) : body;
   if (!text.includes('"cache_control"')) return {};
   return { cacheWrites: text.includes('"1h"') ? "1h" : "5m" };
 }
@@ -145,7 +159,11 @@ function contentOf(json: JsonObject): Content {
 /** Tool results hold blocks, whose search results hold blocks; nothing nests deeper. */
 const mostDepth = 4;
 
+/** More is not looked through: a document's own blocks are no deeper than this, and the stack has an end. */
+const mostDocuments = 20;
+
 function readBlocks(blocks: unknown, content: Content, depth: number): void {
+  if (depth > mostDocuments) throw new Refusal("BodyInvalid", "The body nests too deeply.");
   for (const block of objectsOf(blocks)) {
     const source = objectOf(block.source);
     const isFile = block.type === "container_upload" || source?.type === "file";

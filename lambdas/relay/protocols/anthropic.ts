@@ -8,7 +8,7 @@ import { freeDemand } from "./demand-parts.ts";
 import { findOperation, type Operation, type Unserved } from "./find-operation.ts";
 import { JsonAnswer } from "./json-answer.ts";
 import type { AnswerReader, Call, ClientRequest, HttpAnswer, Protocol } from "./protocol.ts";
-import { readBody, readModel } from "./request-body.ts";
+import { readBody, readModel, readPathModel } from "./request-body.ts";
 
 const operations: readonly Operation[] = [
   { name: "messages", method: "POST", path: /^\/v1\/messages$/ },
@@ -48,7 +48,7 @@ export const anthropic: Protocol = {
     };
     const common = { platform: "anthropic", operation: found.name, upstream } as const;
     const free = { metering: "free", answers: "json", demand: freeDemand, sessions: [], boundIds: [] } as const;
-    if (request.method === "GET") return { ...common, ...free, model: found.parts[0] ?? "" };
+    if (request.method === "GET") return { ...common, ...free, model: readPathModel(found) };
     const body = readBody(request, decisiveMembers);
     const model = readModel(body.json.model);
     const boundIds = anthropicBoundIds(body.json);

@@ -22,13 +22,14 @@ export interface StreamedError {
  */
 export abstract class EventAnswer<State> implements AnswerReader {
   outputBytes = 0;
-  inputUsage: TokenUsage | undefined;
   servedModel: string | undefined;
   isComplete = false;
   streamedError: StreamedError | undefined;
   readonly madeIds: string[] = [];
   /** What `usage` answers. */
   protected reported: TokenUsage | undefined;
+  /** What `inputUsage` answers. */
+  protected reportedInput: TokenUsage | undefined;
   protected state: State;
   /** The state as the client knows it. */
   protected sent: State;
@@ -44,6 +45,10 @@ export abstract class EventAnswer<State> implements AnswerReader {
 
   get usage(): TokenUsage | undefined {
     return this.reported;
+  }
+
+  get inputUsage(): TokenUsage | undefined {
+    return this.reportedInput;
   }
 
   push(bytes: Buffer): Buffer {

@@ -40,10 +40,13 @@ export function findOperation(
   throw new Refusal("MethodNotAllowed", `This path takes ${allow.join(" and ")}.`, { allow });
 }
 
-/** A name that climbs out of its folder would reach whatever else the account has: files, keys, bills. */
+/**
+ * A name that climbs out of its folder would reach whatever else the account has: files, keys, bills. One with an empty
+ * segment is redirected by some servers (Starlette, for example), and a redirect would speak against the account.
+ */
 function decodePart(part: string): string {
   const decoded = decodeOnce(part);
-  const climbs = decoded.split(/[/\\]/).some((segment) => segment === "." || segment === "..");
+  const climbs = decoded.split(/[/\\]/).some((segment) => segment === "" || segment === "." || segment === "..");
   if (climbs) throw new Refusal("NotFound", "This relay serves nothing at this path.");
   return decoded;
 }

@@ -36,6 +36,10 @@ export class GeminiStream extends EventAnswer<State> {
     return this.#tap.usage;
   }
 
+  override get inputUsage(): TokenUsage | undefined {
+    return this.#tap.inputUsage;
+  }
+
   protected take(event: Buffer): Buffer {
     const { data } = readEvent(event);
     if (data !== undefined) {
@@ -86,7 +90,6 @@ export class GeminiStream extends EventAnswer<State> {
 
 /** The form without `alt=sse`. */
 export class GeminiArray implements AnswerReader {
-  readonly inputUsage = undefined;
   readonly madeIds = [];
   readonly #call: Call;
   readonly #tap = new GeminiTap();
@@ -104,6 +107,10 @@ export class GeminiArray implements AnswerReader {
 
   get usage(): TokenUsage | undefined {
     return this.#tap.usage;
+  }
+
+  get inputUsage(): TokenUsage | undefined {
+    return this.#tap.inputUsage;
   }
 
   get servedModel(): string | undefined {

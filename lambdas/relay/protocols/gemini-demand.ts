@@ -119,8 +119,12 @@ function contentOf(json: JsonObject): Content {
   return content;
 }
 
+/** Results of functions hold parts, which are media; nothing nests deeper. */
+const mostDepth = 20;
+
 /** Of media only images are bounded, by a number of tokens; sound, films and pages are not bounded by their bytes. */
-function readParts(one: JsonObject | undefined, content: Content): void {
+function readParts(one: JsonObject | undefined, content: Content, depth = 0): void {
+  if (depth > mostDepth) throw new Refusal("BodyInvalid", "The body nests too deeply.");
   const parts = one?.parts;
   for (const part of Array.isArray(parts) ? objectsOf(parts) : objectsOf([parts])) {
     const inline = objectOf(fieldOf(part, "inlineData"));
@@ -134,6 +138,6 @@ function readParts(one: JsonObject | undefined, content: Content): void {
       content.files.push(fieldOf(file, "fileUri"));
     }
     const result = objectOf(fieldOf(part, "functionResponse"));
-    if (result !== undefined) readParts(result, content);
+    if (result !== undefined) readParts(result, content, depth + 1);
   }
 }

@@ -45,9 +45,18 @@ export class GeminiTap {
     return this.#usage.metadata;
   }
 
+  /** Undefined, too, for a stream that was cut before it told of its output: some models do so with the last chunk alone. */
   get usage(): TokenUsage | undefined {
+    return this.#hasOutput ? this.inputUsage : undefined;
+  }
+
+  get inputUsage(): TokenUsage | undefined {
     const { metadata } = this;
     return metadata === undefined ? undefined : readGeminiUsage(metadata, this.#tools);
+  }
+
+  get #hasOutput(): boolean {
+    return this.isFinished || typeof this.metadata?.candidatesTokenCount === "number";
   }
 
   #takeChunk(chunk: JsonObject): void {

@@ -10,7 +10,7 @@ import { refuseGemini } from "./gemini-refusal.ts";
 import { readGenerated } from "./gemini-tap.ts";
 import { JsonAnswer } from "./json-answer.ts";
 import type { AnswerReader, Call, ClientRequest, Protocol } from "./protocol.ts";
-import { readBody, readModel } from "./request-body.ts";
+import { readBody, readPathModel } from "./request-body.ts";
 
 const version = "\\/v1(?:beta|alpha)?";
 const atModel = (method: string) => new RegExp(`^${version}\\/models\\/([^/:]+):${method}$`);
@@ -49,7 +49,7 @@ export const gemini: Protocol = {
   read(request: ClientRequest): Call {
     const found = findOperation(operations, unserved, request);
     const isSse = readShape(request.query);
-    const model = found.parts[0] === undefined ? "" : readModel(found.parts[0]);
+    const model = readPathModel(found);
     const upstream = {
       method: request.method,
       path: request.path,

@@ -45,12 +45,18 @@ export function chatDemand({ json, bytes }: RequestBody, model: string): Demand 
   return {
     inputBytes: inputBytesOf(bytes, json, model, content.images),
     hasInputElsewhere: content.isElsewhere || hasSearch,
-    mostOutputTokens: positiveOf(json.max_completion_tokens) ?? positiveOf(json.max_tokens),
+    mostOutputTokens: mostOutputOf(json),
     answers,
     hasVisibleOutput: json.stream === true && isPlain && isVisible(model, json.reasoning_effort),
     serverTools: hasSearch ? { web_search: 1 } : {},
     ...tierOf(json),
   };
+}
+
+/** Compatible servers may go by the older name where both are there. */
+function mostOutputOf(json: JsonObject): number | undefined {
+  const limits = [json.max_completion_tokens, json.max_tokens].flatMap((limit) => positiveOf(limit) ?? []);
+  return limits.length === 0 ? undefined : Math.max(...limits);
 }
 
 export function responsesDemand({ json, bytes }: RequestBody, model: string): Demand {

@@ -83,11 +83,11 @@ export class ResponsesStream extends EventAnswer<State> {
 
   #takeResponse(type: string, response: JsonObject, data: string): void {
     this.servedModel = textOf(response.model) ?? this.servedModel;
-    const usage = readResponseUsage(response);
-    if (usage !== undefined) this.reported = usage;
     if (this.#call.keepsThings === true) for (const id of idsOf(response)) this.made(id);
     if (type === "response.created") this.state = { ...this.state, created: data };
     if (/^response\.(completed|incomplete|failed)$/.test(type)) {
+      // What compatible servers say before the end is of a part, or nothing but zeros.
+      this.reported = readResponseUsage(response);
       this.isComplete = true;
       this.state = { ...this.state, isComplete: true };
     }

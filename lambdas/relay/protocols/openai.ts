@@ -20,7 +20,7 @@ import { refuseOpenai } from "./openai-refusal.ts";
 import { ResponsesStream, readResponse } from "./openai-responses-answer.ts";
 import { askForUsage } from "./openai-usage-request.ts";
 import type { AnswerReader, Call, ClientRequest, Protocol, UpstreamMessage } from "./protocol.ts";
-import { type RequestBody, readBody, readModel } from "./request-body.ts";
+import { type RequestBody, readBody, readModel, readPathModel } from "./request-body.ts";
 
 const operations: readonly Operation[] = [
   { name: "chat", method: "POST", path: /^\/v1\/chat\/completions$/ },
@@ -83,7 +83,7 @@ export const openai: Protocol = {
       body: request.body,
     };
     if (request.method === "GET") {
-      const model = found.parts[0] ?? "";
+      const model = readPathModel(found);
       const free = { metering: "free", answers: "json", demand: freeDemand, sessions: [], boundIds: [] } as const;
       return { platform: "openai", operation: found.name, upstream, ...free, model };
     }

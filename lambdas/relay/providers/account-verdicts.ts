@@ -97,6 +97,14 @@ export function judgingStreamed(
   };
 }
 
+/**
+ * The message without the name of the model, which the client chose: a model called "oauth" must not read as a word of the
+ * vendor's about the account.
+ */
+export function ownWords({ message }: VendorError, { model }: Asked): string {
+  return model === "" ? message : message.replaceAll(model, "…");
+}
+
 /** Of a body that is JSON; anything else is text. Never throws. */
 export function readVendorError(body: Buffer): { readonly error: VendorError; readonly json: unknown } {
   const json = parse(body);

@@ -5,6 +5,7 @@ import {
   judgeFailure,
   lacking,
   ofFamily,
+  ownWords,
   pass,
   readVendorError,
   saidOf,
@@ -59,7 +60,7 @@ export function judgeAnthropic(answer: UpstreamAnswer, asked: Asked, now: number
   if ((status === 400 || status === 403) && closedMessage.test(error.message))
     return changed({ state: "blocked", said });
   if (status !== 403) return pass;
-  if (blockedMessage.test(error.message)) return changed({ state: "blocked", said });
+  if (blockedMessage.test(ownWords(error, asked))) return changed({ state: "blocked", said });
   if (lackedMessage.test(error.message)) return lacking();
   // Unknown: others take over, and this one pauses for as long as it goes on.
   return changed({ state: "failing", said, ...ofFamily(asked) });

@@ -5,6 +5,7 @@ import {
   judgeFailure,
   lacking,
   ofFamily,
+  ownWords,
   pass,
   readVendorError,
   saidOf,
@@ -76,7 +77,8 @@ function judgeInvalid({ type, message }: VendorError, said: string): Verdict {
   return blockedMessage.test(message) ? changed({ state: "blocked", said }) : pass;
 }
 
-function judgeForbidden({ message }: VendorError, asked: Asked, said: string): Verdict {
+function judgeForbidden(error: VendorError, asked: Asked, said: string): Verdict {
+  const message = ownWords(error, asked);
   if (keyMessage.test(message)) return changed({ state: "unauthorised", said });
   if (othersThing.test(message)) return pass;
   if (blockedMessage.test(message)) return changed({ state: "blocked", said });

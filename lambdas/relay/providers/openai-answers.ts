@@ -5,6 +5,7 @@ import {
   judgeFailure,
   lacking,
   ofFamily,
+  ownWords,
   pass,
   readVendorError,
   saidOf,
@@ -67,10 +68,12 @@ export function judgeOpenai(answer: UpstreamAnswer, asked: Asked, now: number): 
   const failure = judgeFailure(answer, asked, error, now);
   if (failure !== undefined) return failure;
   if (status === 401 || status === 403 || status === 429) {
-    if (names.some((name) => blockedCodes.has(name)) || blockedMessage.test(error.message)) {
+    // A code says more than words, which may be the client's own.
+    if (status !== 429 && names.some((name) => lackedCodes.has(name))) return lacking();
+    if (names.some((name) => blockedCodes.has(name)) || blockedMessage.test(ownWords(error, asked))) {
       return changed({ state: "blocked", said });
     }
-    if (status !== 429 && isLacked(error)) return lacking();
+    if (status !== 429 && lackedMessage.test(error.message)) return lacking();
   }
   if (status === 401 || (status === 400 && wrongKeyMessage.test(error.message))) {
     return changed({ state: "unauthorised", said });
@@ -105,10 +108,6 @@ function limited(
   }
   const until = retryAfterOf(headers, now) ?? bucketReset(headers, now) ?? messageReset(error, now);
   return changed({ state: "rate-limited", said, ...untilOf(until), ...ofFamily(asked) });
-}
-
-function isLacked({ code, type, message }: VendorError): boolean {
-  return lackedCodes.has(code) || lackedCodes.has(type) || lackedMessage.test(message);
 }
 
 function isOfPolicy(error: VendorError, json: unknown): boolean {

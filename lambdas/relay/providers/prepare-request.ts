@@ -6,6 +6,12 @@ import type { UpstreamRequest } from "./provider.ts";
 const impossibleValue = /[^\t\x20-\x7e\x80-\xff]/;
 
 /**
+ * Bodies are read as JSON here, whatever they are called: a name by which the upstream read a form, or other letters, would
+ * have it see another model and other limits than the relay did.
+ */
+const jsonType = /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i;
+
+/**
  * The client's headers, which the protocol has freed of its credentials, with the account's own in their place. Answers
  * are asked for uncoded: decoding costs more than the bytes, and a stream comes as it is written.
  */
@@ -19,6 +25,7 @@ export function upstreamRequest(
     const value = headers[name];
     if (value !== undefined && !impossibleValue.test(value)) sent[name] = value;
   }
+  if (body.length > 0 && !jsonType.test(sent["content-type"] ?? "")) sent["content-type"] = "application/json";
   sent["user-agent"] ??= "causeway";
   return { method, url, headers: { ...sent, "accept-encoding": "identity", ...own }, body };
 }

@@ -25,9 +25,7 @@ export function checkKey(
   isAddressIn: (ranges: readonly string[], address: string) => boolean,
   onProven: (key: LedgerKey) => void,
 ): LedgerKey {
-  if (key === undefined || key.isDeleted || !holdsSecret(key, asking.hash, now)) {
-    throw new Refusal("KeyInvalid", unknown);
-  }
+  demandSecret(key, asking.hash, now);
   onProven(key);
   if (!key.isEnabled) throw new Refusal("KeyDisabled", "This key is switched off.");
   if (key.expiresAt !== undefined && key.expiresAt <= now) {
@@ -45,4 +43,9 @@ export function checkKey(
     throw new Refusal("ModelNotAllowed", `This key may not use the model ${model}; it may use ${models.join(", ")}.`);
   }
   return key;
+}
+
+/** Throws `Refusal` KeyInvalid unless it is the key's own secret. */
+export function demandSecret(key: LedgerKey | undefined, hash: string, now: number): asserts key is LedgerKey {
+  if (key === undefined || key.isDeleted || !holdsSecret(key, hash, now)) throw new Refusal("KeyInvalid", unknown);
 }

@@ -1,9 +1,11 @@
 // Serve request: from the client's bytes to the answer's, and to its settlement. The flow of the relay, in its order.
+import { holdsSecret } from "../ledger/client-key.ts";
 import type { HttpAnswer, Protocol } from "../protocols/protocol.ts";
 import { Refusal } from "../refusal.ts";
 import { routeRequest } from "../routing.ts";
 import { type Admitted, type Asked, admit } from "./admit.ts";
 import { answerFrom } from "./answer-from.ts";
+import { demandSecret } from "./check-key.ts";
 import { identify } from "./identify.ts";
 import type { Arrival, Served, ServingPorts } from "./ports.ts";
 import { reachAccount } from "./reach-account.ts";
@@ -17,6 +19,7 @@ export async function serveRequest(arrival: Arrival, ports: ServingPorts): Promi
   const settlement = new Settlement(arrival, protocol.platform, ports);
   try {
     checkSize(arrival);
+    if (arrival.headers["content-encoding"] !== undefined) await demandHolder(arrival, ports);
     const call = protocol.read(request);
     if ("status" in call) return served(call, arrival, Promise.resolve());
     settlement.understood(call);
@@ -25,6 +28,14 @@ export async function serveRequest(arrival: Arrival, ports: ServingPorts): Promi
   } catch (error) {
     return await refused(error, arrival, protocol, settlement, ports);
   }
+}
+
+/** A coded body takes up to a second and hundreds of megabytes to read: only for whoever holds a key. Throws `Refusal`. */
+async function demandHolder(arrival: Arrival, { keys, pepper, now }: ServingPorts): Promise<void> {
+  const { keyId, hash } = await identify(arrival, pepper);
+  const { key, isFresh } = await keys.key(keyId, false);
+  const isKnown = isFresh || (key !== undefined && holdsSecret(key, hash, now()));
+  demandSecret(isKnown ? key : (await keys.key(keyId, true)).key, hash, now());
 }
 
 async function serveCall(asked: Asked, ports: ServingPorts): Promise<Served> {

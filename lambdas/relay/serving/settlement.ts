@@ -120,9 +120,11 @@ export class Settlement {
   async finished(passed: Passed, reader: AnswerReader | undefined, meter: Meter | undefined): Promise<void> {
     const [call, key, reached] = [this.#call, this.#key, this.#reached];
     if (call === undefined || key === undefined || reached === undefined) throw new TypeError("nothing was answered");
+    // The record has the error's name alone.
+    if (passed.outcome === "relay-error") this.#ports.telemetry.failure(passed.error, this.#arrival.requestId);
     if (meter !== undefined) this.#lease = meter.lease;
     const record = this.#record(call, key, {
-      used: this.#used(call, reader, meter),
+      used: this.#used(call, reader, meter, passed),
       // An error about the request: its bytes passed, but nothing was served.
       outcome: reader === undefined && passed.outcome === "ok" ? "refused" : passed.outcome,
       reason: reasonOf(passed, reached),
@@ -173,7 +175,7 @@ export class Settlement {
     this.#aside(this.#ports.conditions.changed(seat.account, verdict.change, sentAt));
   }
 
-  #used(call: Call, reader: AnswerReader | undefined, meter: Meter | undefined): Used {
+  #used(call: Call, reader: AnswerReader | undefined, meter: Meter | undefined, { outcome }: Passed): Used {
     const snapshot = this.#facts?.snapshot;
     if (reader === undefined || snapshot === undefined) return nothingUsed;
     const coveredTokens = meter?.coveredTokens ?? 0;
@@ -181,6 +183,8 @@ export class Settlement {
       answer: reader,
       demand: call.demand,
       coveredTokens,
+      reservedInputTokens: this.#facts?.worst?.inputTokens ?? 0,
+      isCutByRelay: outcome === "budget" || outcome === "relay-error",
       settings: snapshot.settings,
     });
   }

@@ -1,4 +1,6 @@
-// To the client: bytes on their way out, and bodies whose end is told even where nobody ever reads them.
+// To the client: bytes on their way out, and bodies whose end is told even where nobody reads them, or reads on.
+import { Readable } from "node:stream";
+import type { Served, ServingPorts } from "./ports.ts";
 
 /** The client's side broke off while bytes were out: no fault of the relay's, nor of the upstream's. */
 export class ClientGone extends Error {
@@ -53,4 +55,25 @@ export class EndedAlways implements AsyncIterableIterator<Buffer> {
     this.#isBegun = true;
     await this.#leave();
   }
+}
+
+/** Later than the stream's own end at the deadline, which a client that reads has by then; with time left to settle. */
+const timeToSettleMilliseconds = 3000;
+const tickMilliseconds = 1000;
+
+/**
+ * The body as the runtime sends it. A client that reads no more keeps its answer from coming to any end; shortly before the
+ * invocation is over it is given up, so that it is charged what it had, and not all that was reserved.
+ */
+export function outgoing(
+  { body }: Pick<Served, "body">,
+  endsAt: number,
+  { now, every }: Pick<ServingPorts, "now" | "every">,
+): Readable {
+  const sending = Readable.from(body);
+  if (typeof body === "string" || Buffer.isBuffer(body)) return sending;
+  const stop = every(tickMilliseconds, () => {
+    if (now() >= endsAt - timeToSettleMilliseconds) sending.destroy();
+  });
+  return sending.once("close", stop);
 }

@@ -53,6 +53,9 @@ function countsOf(usage: JsonObject): Counts {
   };
 }
 
+/** More are no vendor's. */
+const mostServerTools = 50;
+
 /** `web_search_requests: 2` → `web_search: 2`. */
 function serverToolsOf(usage: JsonObject): Record<string, number> {
   const counts = Object.entries(objectOf(usage.server_tool_use) ?? {}).flatMap(([name, value]) => {
@@ -60,5 +63,5 @@ function serverToolsOf(usage: JsonObject): Record<string, number> {
     const count = countOf(value);
     return textOf(tool) === undefined || count === 0 ? [] : [[tool, count]];
   });
-  return Object.fromEntries(counts);
+  return Object.fromEntries(counts.slice(0, mostServerTools));
 }

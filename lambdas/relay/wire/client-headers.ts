@@ -13,8 +13,17 @@ const credentials = [
   "x-goog-user-project",
 ];
 
-/** Google's gateways let them choose another method, or leave the usage out of the answer. */
-const steering = ["x-http-method-override", "x-goog-fieldmask"];
+/**
+ * Keys and tokens under names of gateways, which may stand upstream (LiteLLM, Portkey, Azure's API Management): they would
+ * count instead of the account's, and a wrong one would make the account look unauthorised.
+ */
+const otherCredentials = /(^|-)(authorization|auth|api-?key|(auth|access|security|authorization)-token|subscription-key)$/;
+
+/** Google's gateways let them choose another method, or leave the usage out of the answer; others, another path. */
+const steering = [
+  ...["x-http-method-override", "x-http-method", "x-method-override", "x-goog-fieldmask"],
+  ...["x-original-url", "x-rewrite-url", "x-portkey-custom-host", "helicone-target-url"],
+];
 
 /** Of one hop (RFC 9110, 7.6.1), or made anew by whoever sends. */
 const ofTheHop = [
@@ -49,6 +58,7 @@ export function headersForUpstream(headers: Readonly<Record<string, string>>): R
   for (const name of Object.keys(headers)) {
     const value = headers[name];
     if (value === undefined || removed.has(name) || named.includes(name) || beginningsOfTheWay.test(name)) continue;
+    if (otherCredentials.test(name)) continue;
     kept[name] = value;
   }
   return kept;

@@ -19,14 +19,14 @@ export interface JsonMember {
 
 /**
  * Members of the object that begins at `start` (white space and a byte order mark are skipped), in their order, repeated
- * names included. Empty where there is no object. The bytes must be valid JSON: whoever calls has parsed them.
+ * names included, at most `most`. Empty where there is no object. The bytes must be valid JSON: whoever calls has parsed them.
  */
-export function membersOf(json: Buffer, start = 0): JsonMember[] {
+export function membersOf(json: Buffer, start = 0, most = Number.POSITIVE_INFINITY): JsonMember[] {
   let at = skipSpace(json, json[start] === 0xef ? start + 3 : start);
   if (json[at] !== openBrace) return [];
   at = skipSpace(json, at + 1);
   const members: JsonMember[] = [];
-  while (at < json.length && json[at] === quote) {
+  while (at < json.length && json[at] === quote && members.length < most) {
     const nameStart = at;
     const nameEnd = endOfString(json, at);
     const valueStart = skipSpace(json, skipSpace(json, nameEnd) + 1);
@@ -37,6 +37,19 @@ export function membersOf(json: Buffer, start = 0): JsonMember[] {
     at = skipSpace(json, at + 1);
   }
   return members;
+}
+
+/** Whether the text, valid or not, may hold more values than `most`: counted by what stands before each of them. */
+export function hasMoreValues(json: Buffer, most: number): boolean {
+  // Each value has two bytes at the least.
+  if (json.length < most) return false;
+  let values = 0;
+  for (let at = 0; at < json.length && values <= most; at += 1) {
+    const byte = json[at];
+    if (byte === quote) at = endOfString(json, at) - 1;
+    else if (byte === comma || byte === openBrace || byte === openBracket) values += 1;
+  }
+  return values > most;
 }
 
 /** Where the object's first member would stand: behind its opening brace. */

@@ -26,9 +26,12 @@ export function positiveOf(value: unknown): number | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 1 ? value : undefined;
 }
 
+/** No request has a thousandth of it; sums of counts stay exact numbers, whatever an upstream claims. */
+const mostCount = 1_000_000_000;
+
 /** A count of tokens: 0 where it is missing, null, negative or no number; fractions are rounded up. */
 export function countOf(value: unknown): number {
-  return typeof value === "number" && value > 0 && value <= Number.MAX_SAFE_INTEGER ? Math.ceil(value) : 0;
+  return typeof value === "number" && value > 0 ? Math.min(mostCount, Math.ceil(value)) : 0;
 }
 
 /** Undefined where the text is no JSON. */

@@ -95,13 +95,17 @@ async function startTables(stateDirectory: string): Promise<DynamodbService> {
 
 /** The service, with a copy of what it is sent. */
 function listening<Service extends LocalService>(service: Service, sent: RoomRig["sent"]): Service {
-  return {
-    ...service,
-    handle: (request: Parameters<LocalService["handle"]>[0]) => {
-      sent.push({ service: service.name, body: String(request.bodyBytes) });
-      return service.handle(request);
-    },
+  const handle: LocalService["handle"] = (request) => {
+    sent.push({ service: service.name, body: String(request.bodyBytes) });
+    return service.handle(request);
   };
+  // A service may be of a class with private parts: whatever is called on it is called on itself.
+  return new Proxy(service, {
+    get: (target, member) => {
+      const value: unknown = member === "handle" ? handle : Reflect.get(target, member, target);
+      return typeof value === "function" && member !== "handle" ? value.bind(target) : value;
+    },
+  });
 }
 
 /** No rule delivers anything in this rig. */

@@ -67,8 +67,9 @@ export function fakeAccounts() {
       const version = credentialVersion ?? before.credentialVersion;
       return keep({ ...before, ...settings, version: seenVersion + 1, changedAt: at, credentialVersion: version });
     },
-    async noteCredential(accountId, credentialVersion) {
+    async noteCredential(accountId, credentialVersion, seenVersion) {
       calls.push("note credential");
+      if (existing(accountId).version !== seenVersion) throw new CausewayError("PreconditionFailed", "It was changed.");
       return keep({ ...existing(accountId), credentialVersion });
     },
     credentialVersion: async (accountId) => sealed.get(accountId)?.version ?? 0,

@@ -1,5 +1,6 @@
 // What becomes of an upstream account that somebody adds, changes or deletes; and where its credential may never go.
 import { beforeEach, describe, expect, it } from "vitest";
+import { newAccountBody } from "../../../../lambdas/relay/admin/account-answers.ts";
 import {
   changeAccount,
   createAccount,
@@ -93,13 +94,15 @@ describe("an account that is changed", () => {
     changeAccount(before.accountId, { ...settingsOf(given), ...more }, seen, fake.ports);
 
   it("keeps its credential where that goes to the same address", async () => {
-    const changed = await change({ name: "other", settings: { baseUrl: "https://api.made-up.example/v2" } });
+    const changed = await change({ name: "other", settings: { baseUrl: "https://API.made-up.example:443/" } });
     expect(changed).toMatchObject({ name: "other", version: 2, credentialVersion: 1 });
     expect(fake.calls).toEqual(["change"]);
   });
 
   it.each([
     ["another host", { settings: { baseUrl: "https://api.evil.example" } }],
+    // On a gateway of many tenants, the path says whose logs the secret ends up in.
+    ["another path", { settings: { baseUrl: "https://api.made-up.example/v1/somebody-else" } }],
     ["another port", { settings: { baseUrl: "https://api.made-up.example:8443" } }],
     ["a proxy", { proxy: { type: "socks5" as const, host: "proxy.evil.example", port: 1080 } }],
   ])(
@@ -147,6 +150,43 @@ it("a credential that is replaced is another version, and what answers said of t
   const changed = await replaceCredential(accountId, { apiKey: "sk-made-up-2" }, fake.ports);
   expect(changed.credentialVersion).toBe(2);
   expect(fake.calls).toEqual(["keep credential", "note credential"]);
+});
+
+it("a credential for one address is not noted where somebody sent the account to another meanwhile", async () => {
+  const { accountId } = await add();
+  const elsewhere = settingsOf({ settings: { baseUrl: "https://api.evil.example" } });
+  const ports = {
+    ...fake.ports,
+    // In between, somebody else's change comes through, with a credential of their own that was kept before.
+    async keepSealed(...sealed: Parameters<typeof fake.ports.keepSealed>) {
+      await fake.ports.keepSealed(...sealed);
+      await fake.ports.change(accountId, 1, elsewhere, "2026-11-20T12:00:00.000Z", 1);
+    },
+  };
+  await expect(replaceCredential(accountId, { apiKey: "sk-for-us-only" }, ports)).rejects.toMatchObject({
+    name: "PreconditionFailed",
+  });
+  expect(fake.accounts.get(accountId)?.credentialVersion).toBe(1);
+});
+
+it("a request to add that is repeated late gives its credential to no other address either", async () => {
+  const { accountId } = await add();
+  await fake.ports.change(
+    accountId,
+    1,
+    settingsOf({ settings: { baseUrl: "https://other.example" } }),
+    "2026-11-20T12:00:00.000Z",
+    1,
+  );
+  await expect(add()).rejects.toMatchObject({ name: "PreconditionFailed" });
+  expect(fake.accounts.get(accountId)?.credentialVersion).toBe(1);
+});
+
+it("a name in the place of a credential's field is repeated in no error: it may be the key", () => {
+  const secret = `sk-${"x".repeat(90)}`;
+  const parsed = newAccountBody.safeParse({ name: "a", provider: "openai", credential: { [secret]: "" } });
+  expect(parsed.success).toBe(false);
+  expect(JSON.stringify(parsed.error?.issues.map(({ path, message }) => [path, message]))).not.toContain("sk-");
 });
 
 it("an account that is deleted goes before its credential does", async () => {

@@ -172,22 +172,24 @@ describe("the worst cost of a demand", () => {
     expect(worstCostOf(inputOnly, priceOf("gpt-6-sol"), strict, settings).nanoUsd).toBe(2_500_000);
   });
 
-  it("refuses a model, a tool and a tier without a price, unless the key has a ceiling, which is then the charge", () => {
+  it("refuses a model, a tool and a tier without a price, unless the key has a ceiling, which is then charged", () => {
     const price = priceOf("claude-opus-5-5");
     const ceiling = { ...strict, unknownPriceCeiling: 7_000_000 };
-    const cases: [Demand, Price | undefined, RegExp][] = [
-      [demand, undefined, /this model/],
-      [{ ...demand, serverTools: { time_travel: 1 } }, price, /time_travel/],
-      [{ ...demand, tier: "priority" }, price, /priority/],
+    const list = worstCostOf(demand, price, strict, settings).nanoUsd;
+    // Beside a model with a price, the ceiling is for the tool or the tier alone.
+    const cases: [Demand, Price | undefined, RegExp, number, number][] = [
+      [demand, undefined, /this model/, 0, 0],
+      [{ ...demand, serverTools: { time_travel: 1 } }, price, /time_travel/, list, 100_000],
+      [{ ...demand, tier: "priority" }, price, /priority/, list, 100_000],
     ];
-    for (const [each, known, message] of cases) {
+    for (const [each, known, message, reserved, used] of cases) {
       expect(() => worstCostOf(each, known, strict, settings)).toThrow(message);
       expect(() => worstCostOf(each, known, strict, settings)).toThrow(
         expect.objectContaining({ name: "PriceUnknown" }),
       );
       const worst = worstCostOf(each, known, ceiling, settings);
-      expect(worst).toMatchObject({ nanoUsd: 7_000_000, coveredTokens: 500, mostTokens: 500 });
-      expect(chargeOf({ ...noUsage, outputTokens: 5 }, each, known, ceiling)).toBe(7_000_000);
+      expect(worst).toMatchObject({ nanoUsd: 7_000_000 + reserved, coveredTokens: 500, mostTokens: 500 });
+      expect(chargeOf({ ...noUsage, outputTokens: 5 }, each, known, ceiling)).toBe(7_000_000 + used);
     }
     expect(worstCostOf({ ...demand, tier: "default" }, price, strict, settings).nanoUsd).toBeGreaterThan(0);
   });

@@ -118,7 +118,7 @@ describe("a record", () => {
 
 describe("what was used", () => {
   const settings = { typicalBytesPerTokenThousandths: 2500 };
-  const common = { demand, coveredTokens: 400, settings };
+  const common = { demand, coveredTokens: 400, reservedInputTokens: 1000, isCutByRelay: false, settings };
   const silent = { usage: undefined, inputUsage: undefined, outputBytes: 0 };
 
   it("is what the upstream reported", () => {

@@ -219,6 +219,24 @@ describe("a change", () => {
     const { key: last } = await tables.keys.rotate(key.keyId, { hash: "third", masked: "m", overlapUntil: noon }, "x");
     expect(last.secrets).toEqual({ third: null });
   });
+
+  it("of its secret never brings one back: a request that is repeated late finds that its text is gone", async () => {
+    tables.time = noon;
+    const { keyId } = await tables.addKey();
+    const rotate = (hash: string, overlapUntil: number) =>
+      tables.keys.rotate(keyId, { hash, masked: `cwk_${hash}…`, overlapUntil }, "x");
+    await rotate("leaked", noon + hour);
+    await rotate("second", noon + hour);
+    // While it overlaps it counts, but it is not the newest: nobody is to be given it as such.
+    await expect(rotate("leaked", noon + hour)).rejects.toMatchObject({ name: "Conflict" });
+    await rotate("third", noon);
+    for (const former of ["leaked", "second"]) {
+      await expect(rotate(former, noon + hour)).rejects.toMatchObject({ name: "Conflict" });
+    }
+    const kept = await tables.keys.read(keyId);
+    expect(kept?.key.secrets).toEqual({ third: null });
+    expect(kept?.meta.masked).toBe("cwk_third…");
+  });
 });
 
 describe("a balance", () => {
@@ -258,6 +276,34 @@ describe("a balance", () => {
     await expect(
       tables.keys.addToBalance({ keyId: "nobody", entryId: "x", kind: "top-up", nanoUsd: 1, note: "", by: "x" }),
     ).rejects.toMatchObject({ name: "NotFound" });
+  });
+
+  it("that is topped up in the moment in which its key becomes prepaid is not begun anew", async () => {
+    tables.time = noon;
+    const { keyId } = await tables.addKey({});
+    const topUp = { keyId, entryId: "early", kind: "top-up" as const, nanoUsd: 500, note: "", by: "ann" };
+    let reads = 0;
+    const store = storeWith(({ command }) => {
+      if (command === "GetItemCommand") reads += 1;
+      return undefined;
+    });
+    const { send } = tables.client;
+    const hurried = new KeysStore({
+      client: {
+        // Between what the change has read and what it writes.
+        send: (async (command: { readonly constructor: { readonly name: string } }) => {
+          if (command.constructor.name === "UpdateItemCommand" && reads === 0) await store.addToBalance(topUp);
+          reads += 1;
+          return send.call(tables.client, command as never);
+        }) as never,
+      },
+      keysTable: "RelayKeys",
+      now: () => tables.time,
+      random: Math.random,
+    });
+    reads = -1;
+    const { key } = await hurried.change(keyId, undefined, { policy: policyOf({ prepaid: true }) }, "bob");
+    expect(key.balanceNanoUsd).toBe(500);
   });
 });
 

@@ -44,3 +44,23 @@ test("everything goes upstream but the client's secrets, what is of the hop, and
   };
   expect(headersForUpstream({ ...kept, ...removed })).toEqual(kept);
 });
+
+test("no key or path for a gateway that may stand upstream goes there: it would choose whose account, or which address", () => {
+  const steering = {
+    "x-litellm-api-key": "sk-x",
+    "x-portkey-api-key": "x",
+    "x-portkey-custom-host": "https://evil.example",
+    "helicone-auth": "Bearer x",
+    "helicone-target-url": "https://evil.example",
+    "cf-aig-authorization": "Bearer x",
+    "ocp-apim-subscription-key": "x",
+    "x-auth-token": "x",
+    "x-goog-iam-authorization-token": "x",
+    "x-original-url": "/v1/files",
+    "x-rewrite-url": "/v1/files",
+    "x-http-method": "DELETE",
+    "x-method-override": "DELETE",
+  };
+  const kept = { "x-codex-turn-metadata": "{}", "x-client-request-id": "r", "openai-beta": "responses=v1" };
+  expect(headersForUpstream({ ...steering, ...kept })).toEqual(kept);
+});

@@ -1,0 +1,185 @@
+// Serving a request while everything around it fails, one thing at a time: an answer in any case, and nothing held afterwards.
+
+import { Writable } from "node:stream";
+import { finished, pipeline } from "node:stream/promises";
+import { describe, expect, it } from "vitest";
+import { serveRequest } from "../../../../lambdas/relay/serving/serve-request.ts";
+import { outgoing } from "../../../../lambdas/relay/serving/to-client.ts";
+import { TransportError } from "../../../../lambdas/relay/transports/transport.ts";
+import { answerOf, refusalOf, type StageOptions, stageServing, steps } from "./serving-stage.ts";
+
+/** Twenty words are more than one slice of output. */
+const long = () => ({ status: 200, body: answerOf(20) });
+const cut = () => ({ status: 200, body: answerOf(20, 5) });
+
+type Stage = ReturnType<typeof stageServing>;
+
+/** A client that reads so many pieces and then leaves. */
+async function ask({ ports, arrival }: Stage, pieces = Number.POSITIVE_INFINITY) {
+  const asked = arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ");
+  const served = await serveRequest(asked, ports);
+  const read: Buffer[] = [];
+  const sending = outgoing(served, asked.endsAt, ports);
+  if (pieces === 0) sending.destroy();
+  else {
+    for await (const piece of sending) {
+      read.push(Buffer.from(piece));
+      if (read.length >= pieces) break;
+    }
+  }
+  await served.settled;
+  await finished(sending).catch(() => undefined);
+  return { status: served.status, headers: served.headers, text: Buffer.concat(read).toString() };
+}
+
+const stage = (options: StageOptions = {}) => stageServing({ answers: [long], ...options });
+
+describe("a request, while", () => {
+  it.each(steps)("%s fails for good, is answered, and holds nothing that could be given back", async (failing) => {
+    const staged = stage({ failing: [failing] });
+    const { seen, secrets } = staged;
+    const { status, headers, text } = await ask(staged);
+    const isBeside = ["bindSession", "settle", "release", "extend"].includes(failing);
+    expect(status).toBe(isBeside ? 200 : 503);
+    expect(seen.failures.length, "somebody hears of it").toBeGreaterThan(0);
+    if (failing !== "settle") expect([...seen.leases.keys()]).toEqual([]);
+    if (failing !== "release") expect([...seen.slots]).toEqual([]);
+    expect(seen.steps.filter((step) => step === "settle").length, "settled once at the most").toBeLessThan(2);
+    const said = JSON.stringify([status, headers, text, seen.failures.map(String)]);
+    expect(secrets.filter((secret) => said.includes(secret))).toEqual([]);
+    expect(staged.ticks.size, "no timer stays").toBe(0);
+  });
+
+  it("an extension fails, ends its stream as a fault of the relay's and charges what was seen", async () => {
+    const staged = stage({ failing: ["extend"] });
+    const { text } = await ask(staged);
+    expect(text).toContain("event: error");
+    expect(staged.seen.settled).toMatchObject([{ outcome: "relay-error" }]);
+    expect(staged.seen.settled[0]?.chargedNanoUsd).toBeGreaterThan(0);
+  });
+
+  it("its key is switched off, goes on for what is paid for, and ends in its own form", async () => {
+    const staged = stage({ failing: ["extend"], fault: refusalOf("KeyDisabled") });
+    const { text } = await ask(staged);
+    expect(text).toContain('"stop_reason":"max_tokens"');
+    expect(text).toContain("message_stop");
+    expect(staged.seen.settled).toMatchObject([{ outcome: "budget", reason: "KeyDisabled" }]);
+  });
+
+  it("reservation and slot both fail, tells the reservation's refusal", async () => {
+    const staged = stage({ failing: ["reserve", "take"], fault: refusalOf("BudgetReached") });
+    expect((await ask(staged)).status).toBe(402);
+  });
+
+  it("its first account cannot be reached, holds a slot at the second one alone", async () => {
+    const unreachable = () => new TransportError("connect", "the provider could not be reached", false);
+    const staged = stage({ answers: [unreachable, long] });
+    const { status } = await ask(staged, 1);
+    expect(status).toBe(200);
+    expect(staged.seen.steps.filter((step) => step === "take" || step === "release")).toEqual([
+      ...["take", "release", "take", "release"],
+    ]);
+    expect([...staged.seen.slots]).toEqual([]);
+  });
+});
+
+describe("a client", () => {
+  it.each([
+    ["before it reads anything", 0],
+    ["after the first piece", 1],
+    ["in the middle", 6],
+  ])("that leaves %s: the request is settled, once, as one whose client is gone", async (_, pieces) => {
+    const staged = stage();
+    await ask(staged, pieces);
+    const { seen } = staged;
+    expect(seen.settled).toMatchObject([{ outcome: "client-gone" }]);
+    expect([seen.leases.size, seen.slots.size, seen.failures.length]).toEqual([0, 0, 0]);
+    expect(seen.aborts).toHaveLength(1);
+    expect(staged.ticks.size).toBe(0);
+  });
+
+  it("whose connection breaks is no fault of the relay's", async () => {
+    const staged = stage();
+    const asked = staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ");
+    const served = await serveRequest(asked, staged.ports);
+    let written = 0;
+    const breaking = new Writable({
+      write: (_chunk, _encoding, done) => {
+        written += 1;
+        done(written > 3 ? new Error("EPIPE") : null);
+      },
+    });
+    await expect(pipeline(outgoing(served, asked.endsAt, staged.ports), breaking)).rejects.toThrow("EPIPE");
+    await served.settled;
+    expect(staged.seen.settled).toMatchObject([{ outcome: "client-gone" }]);
+    expect(staged.seen.failures).toEqual([]);
+  });
+
+  it("that leaves while an error about its request passes is not held against the account", async () => {
+    const error = Buffer.from(
+      JSON.stringify({ type: "error", error: { type: "invalid_request_error", message: "no" } }),
+    );
+    const refusing = () => ({
+      status: 400,
+      body: (async function* () {
+        yield error;
+      })(),
+    });
+    for (const pieces of [0, 1]) {
+      const staged = stage({ answers: [refusing] });
+      await ask(staged, pieces);
+      expect([staged.seen.leases.size, staged.seen.slots.size]).toEqual([0, 0]);
+      expect(staged.seen.settled).toHaveLength(1);
+      expect(staged.seen.settled[0]).toMatchObject({ chargedNanoUsd: 0 });
+      expect(staged.seen.settled[0]?.outcome).not.toBe("upstream-error");
+    }
+  });
+
+  it("that reads no more is given up while there is time to settle, and charged what it had", async () => {
+    const staged = stage();
+    const asked = staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ");
+    const served = await serveRequest(asked, staged.ports);
+    const stalled = new Writable({ highWaterMark: 1, write: () => undefined });
+    const sent = pipeline(outgoing(served, asked.endsAt, staged.ports), stalled).catch(() => "broken off");
+    // The first piece is on its way, and nobody takes it.
+    await new Promise((resolve) => setImmediate(resolve));
+    staged.pass(896_000);
+    expect(staged.seen.settled).toEqual([]);
+    staged.pass(1_500);
+    expect(await sent).toBe("broken off");
+    await served.settled;
+    expect(staged.seen.settled).toHaveLength(1);
+    expect([staged.seen.leases.size, staged.seen.slots.size, staged.ticks.size]).toEqual([0, 0, 0]);
+  });
+
+  it("has its refusal when what the request had reserved is free again", async () => {
+    const staged = stage({ answers: [() => new TransportError("timeout", "no answer", true)] });
+    const { ports, arrival, seen } = staged;
+    const served = await serveRequest(arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ"), ports);
+    expect([served.status, seen.leases.size, seen.settledLeases]).toEqual([504, 0, 1]);
+  });
+
+  it("of a key that may wait in a line takes no account's slot before its turn", async () => {
+    const staged = stage({ policy: { waiting: { most: 10, longestMilliseconds: 5000 } } });
+    await ask(staged);
+    const { steps: taken } = staged.seen;
+    expect(taken.indexOf("take")).toBeGreaterThan(taken.indexOf("reserve"));
+    const refused = stage({
+      policy: { waiting: { most: 10, longestMilliseconds: 5000 } },
+      failing: ["reserve"],
+      fault: refusalOf("BudgetReached"),
+    });
+    await ask(refused);
+    expect(refused.seen.steps).not.toContain("take");
+  });
+});
+
+describe("an answer that breaks off", () => {
+  it("is told in the stream, charged by what was seen, and leaves nothing", async () => {
+    const staged = stage({ answers: [cut] });
+    const { text } = await ask(staged);
+    expect(text).toContain("event: error");
+    expect(staged.seen.settled).toMatchObject([{ outcome: "upstream-error", usageSource: "estimated" }]);
+    expect([staged.seen.leases.size, staged.seen.slots.size]).toEqual([0, 0]);
+  });
+});

@@ -1,0 +1,138 @@
+// The relay dies at each of its outgoing calls: what it held comes free by the sweeper and by time, and no money is lost or made.
+import { GetCommand, QueryCommand } from "@aws-sdk/lib-dynamodb";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Account } from "../../lambdas/relay/scheduling/account.ts";
+import { RelayRig, type RigKey } from "./relay-rig.ts";
+
+const model = "claude-sonnet-4-5";
+/** Beyond one slice, so that the stream is extended. */
+const outputTokens = 1500;
+/** Enough for one request, not for all. */
+const limit = 1_000_000_000;
+/** The longest answer, a lease's margin, and the sweeper's grace. */
+const untilSweptMilliseconds = 18 * 60_000;
+
+let rig: RelayRig;
+let account: Account;
+let relayFunction: string;
+
+beforeAll(async () => {
+  rig = await RelayRig.start();
+  relayFunction = rig.cloud.resource("Relay/Function").physicalName;
+  account = await rig.addAccount("anthropic", { concurrency: 100 });
+  rig.cloud.aiUpstream.script({ platform: "anthropic" }, { outputTokens, events: 30 });
+});
+
+afterAll(async () => {
+  await rig?.close();
+});
+
+/** Resolves when the gateway has given up or the answer is over, whichever way. */
+async function ask(key: RigKey): Promise<void> {
+  const headers = {
+    ...{ "content-type": "application/json", "anthropic-version": "2023-06-01", "x-api-key": key.text },
+    "x-claude-code-session-id": key.keyId,
+  };
+  const messages = [{ role: "user", content: "Tell me much." }];
+  const body = JSON.stringify({ model, max_tokens: 8000, stream: true, messages });
+  await fetch(`${rig.url}/v1/messages`, { method: "POST", headers, body })
+    .then((answer) => answer.arrayBuffer())
+    .catch(() => undefined);
+}
+
+async function itemOf(key: RigKey) {
+  const Key = { pk: `key#${key.keyId}` };
+  const TableName = rig.cloud.output("RelayKeysTableName");
+  const { Item } = await rig.documents.send(new GetCommand({ TableName, Key, ConsistentRead: true }));
+  return Item as { readonly u: Record<string, number>; readonly L: Record<string, unknown> };
+}
+
+/** Ends of the slots that are held. */
+async function slotsHeld(): Promise<number[]> {
+  const { Items = [] } = await rig.documents.send(
+    new QueryCommand({
+      TableName: rig.cloud.output("RelayAccountsTableName"),
+      KeyConditionExpression: "#partition = :relay AND begins_with(#item, :slots)",
+      ExpressionAttributeNames: { "#partition": "partition", "#item": "item" },
+      ExpressionAttributeValues: { ":relay": "relay", ":slots": `s#${account.accountId}#` },
+    }),
+  );
+  return Items.flatMap(({ leases }) => Object.values((leases ?? {}) as Record<string, number>));
+}
+
+function kill(atCall: number, when: "before" | "after", scope: "invocation" | "environment" = "invocation"): void {
+  rig.faults.add({ service: "lambda", operation: relayFunction, effect: { kind: "kill", atCall, when, scope } });
+}
+
+const killsFired = () => rig.faults.fired.filter(({ effect }) => effect.kind === "kill").length;
+
+/** How many calls a whole request makes where everything is warm. */
+async function countCalls(): Promise<number> {
+  let calls = 0;
+  for (let times = 0; times < 2; times += 1) {
+    const key = await rig.addKey({ spend: { total: limit } });
+    const before = rig.cloud.lambda.lastInvocations.length;
+    await ask(key);
+    calls = await rig.until("the invocation's end", async () => {
+      const ended = rig.cloud.lambda.lastInvocations.slice(before);
+      return ended.find(({ functionName }) => functionName === relayFunction)?.outgoingCalls;
+    });
+  }
+  return calls;
+}
+
+describe("a relay that dies", () => {
+  it("before or after any of its calls leaves no lease, no slot, and books that agree, once it was swept", async () => {
+    const calls = await countCalls();
+    expect(calls, "reads, reservation, slot, upstream, extension, record, settlement, slot, session").toBeGreaterThan(
+      6,
+    );
+    const keys: RigKey[] = [];
+    for (let call = 1; call <= calls; call += 1) {
+      for (const when of ["before", "after"] as const) {
+        const key = await rig.addKey({ spend: { total: limit } });
+        keys.push(key);
+        kill(call, when);
+        await ask(key);
+      }
+    }
+    expect(killsFired()).toBe(2 * calls);
+    expect((await slotsHeld()).length, "dead ones hold slots for a while").toBeGreaterThan(0);
+
+    rig.cloud.clock.advance(untilSweptMilliseconds);
+    const { payload, error } = await rig.cloud.lambda.invoke(rig.cloud.output("SweepLeasesFunctionName"), "{}");
+    expect(error, payload).toBeUndefined();
+
+    const found = { withRecord: 0, without: 0, swept: 0 };
+    for (const key of keys) {
+      const [{ u, L }, records] = await Promise.all([itemOf(key), rig.recordsOf(key)]);
+      expect(L).toEqual({});
+      expect(records.length).toBeLessThan(2);
+      expect(u.total ?? 0).toBe(records.reduce((sum, { chargedNanoUsd }) => sum + chargedNanoUsd, 0));
+      expect(u.total ?? 0).toBeLessThanOrEqual(limit);
+      found[records.length === 0 ? "without" : "withRecord"] += 1;
+      if (records[0]?.outcome === "lease-expired") found.swept += 1;
+    }
+    // Before the reservation nothing is known of a request; from then on it has a record, by itself or by the sweeper.
+    expect(found.without).toBeGreaterThan(0);
+    expect(found.swept).toBeGreaterThan(0);
+    expect(found.withRecord).toBeGreaterThan(found.swept);
+    expect((await slotsHeld()).filter((until) => until > rig.now())).toEqual([]);
+  });
+
+  it("leaves its account's places to others as soon as they are over", async () => {
+    const { accountId } = await rig.addAccount("anthropic", { concurrency: 1 });
+    const bound = { boundTo: { kind: "account", accountId } as const };
+    const dead = await rig.addKey(bound);
+    rig.faults.add({
+      ...{ service: "lambda", operation: "relay" },
+      effect: { kind: "kill", atCall: 1, when: "after", scope: "environment" },
+    });
+    await rig.passSnapshot();
+    await ask(dead);
+    rig.cloud.clock.advance(untilSweptMilliseconds);
+    const key = await rig.addKey(bound);
+    await ask(key);
+    expect(await rig.recordsOf(key)).toMatchObject([{ outcome: "ok", accountId }]);
+  });
+});
