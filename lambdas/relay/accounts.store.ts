@@ -125,17 +125,25 @@ export class AccountsStore implements ConditionStore {
     const now = await this.#existing(accountId);
     // The SDK tried twice, and the answer to the first try was lost.
     if (now.version === next.version && now.changedAt === at) return now;
-    throw new CausewayError("PreconditionFailed", "The account was changed by somebody else. Read it again.");
+    throw changedMeanwhile();
   }
 
-  /** After another credential was kept: nothing that answers said of the old one counts any more. */
-  async noteCredential(accountId: string, credentialVersion: number, now: number): Promise<Account> {
+  /**
+   * After another credential was kept: nothing that answers said of the old one counts any more. Throws `PreconditionFailed`
+   * where the account has another version than `seenVersion`: the credential may not be meant for the address it has now.
+   */
+  async noteCredential(
+    accountId: string,
+    credentialVersion: number,
+    seenVersion: number,
+    now: number,
+  ): Promise<Account> {
     const changedAt = new Date(now).toISOString();
-    return this.#edit(accountId, (present) =>
-      present.credentialVersion >= credentialVersion
-        ? undefined
-        : { ...well(present, now), version: present.version + 1, credentialVersion, changedAt },
-    );
+    return this.#edit(accountId, (present) => {
+      if (present.credentialVersion >= credentialVersion) return undefined;
+      if (present.version !== seenVersion) throw changedMeanwhile();
+      return { ...well(present, now), version: seenVersion + 1, credentialVersion, changedAt };
+    });
   }
 
   /** By a person: whatever spoke against the account is forgotten, until an answer says it again. */
@@ -299,6 +307,10 @@ export class AccountsStore implements ConditionStore {
 
 function keyOf(accountId: string): { partition: string; item: string } {
   return { partition: snapshotPartition, item: accountItem(accountId) };
+}
+
+function changedMeanwhile(): CausewayError {
+  return new CausewayError("PreconditionFailed", "The account was changed by somebody else. Read it again.");
 }
 
 function well(account: Account, now: number): Account {

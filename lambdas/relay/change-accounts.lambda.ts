@@ -41,7 +41,8 @@ export const handler = defineRoutes({
       account: (accountId: string) => accounts.account(accountId),
       create: (account: Account) => accounts.create(account),
       change: (...change: Parameters<AccountsStore["change"]>) => accounts.change(...change),
-      noteCredential: (accountId: string, version: number) => accounts.noteCredential(accountId, version, Date.now()),
+      noteCredential: (accountId: string, version: number, seenVersion: number) =>
+        accounts.noteCredential(accountId, version, seenVersion, Date.now()),
       reset: (accountId: string) => accounts.reset(accountId, Date.now()),
       remove: (accountId: string) => accounts.remove(accountId),
       credentialVersion: (accountId: string) => credentials.version(accountId),

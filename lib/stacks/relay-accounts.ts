@@ -10,8 +10,6 @@ const memoryMebibytes = 512;
 /** The next minute's call makes good for one that failed. */
 const failuresBeyondRetry = 3;
 
-const ownPartitions = ["relay", "errors#*"] as const;
-
 /** Each minute: pauses that are over end, and limits, blocks and recoveries are told. */
 export function addRecoverAccounts(parts: RelayParts): ServiceFunction {
   const { scope, room, settings, data, failedCalls } = parts;
@@ -20,7 +18,8 @@ export function addRecoverAccounts(parts: RelayParts): ServiceFunction {
       "Accounts come back only by a success of their own, and nobody is told of limited or blocked ones.",
     environment: { RELAY_ACCOUNTS_TABLE: data.relayAccounts.tableName, EVENT_BUS_NAME: data.bus.eventBusName },
     permissions: [
-      onItems(data.relayAccounts, ["Query", "UpdateItem"], ownPartitions),
+      onItems(data.relayAccounts, ["Query", "UpdateItem"], ["relay"]),
+      onItems(data.relayAccounts, ["Query"], ["errors#*"]),
       announcing(data.bus),
       throughKey(data.key),
     ],
@@ -50,7 +49,8 @@ export function addProbeAccount(parts: RelayParts): ServiceFunction {
     impactOfFailure: "Accounts cannot be tested, and blocked ones are not found to be well again; clients are served.",
     environment: upstreamEnvironment(parts),
     permissions: [
-      onItems(data.relayAccounts, ["GetItem", "Query", "UpdateItem"], ownPartitions),
+      onItems(data.relayAccounts, ["GetItem", "Query", "UpdateItem"], ["relay"]),
+      onItems(data.relayAccounts, ["UpdateItem"], ["errors#*"]),
       ...openingCredentials(parts),
       throughKey(data.key),
     ],

@@ -49,8 +49,15 @@ export function onItems(table: Table, actions: readonly TableAction[], prefixes?
   };
 }
 
-/** What of RelayAccounts serves requests and holds no credential. */
-export const accountPartitions = ["relay", "errors#*", "sticky#*", "bound#*", "networks#*"] as const;
+/** What of RelayAccounts serves requests and holds no credential: accounts with their slots, and what answers said of them. */
+function servingFromAccounts({ relayAccounts }: DataStack): Permission[] {
+  return [
+    onItems(relayAccounts, ["GetItem", "Query", "UpdateItem"], ["relay"]),
+    onItems(relayAccounts, ["UpdateItem"], ["errors#*"]),
+    onItems(relayAccounts, ["GetItem", "PutItem"], ["sticky#*"]),
+    onItems(relayAccounts, ["BatchGetItem", "PutItem"], ["bound#*"]),
+  ];
+}
 
 /** The variables of whoever calls upstreams. */
 export function upstreamEnvironment({ settings, data }: RelayParts) {
@@ -91,7 +98,7 @@ export function addRelay(parts: RelayParts): ServiceFunction {
       // The ledger's items alone: names, owners and top-ups are not its business.
       onItems(data.relayKeys, ["GetItem", "UpdateItem"], ["key#*"]),
       onItems(data.relayUsage, ["GetItem", "PutItem", "UpdateItem"]),
-      onItems(data.relayAccounts, ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"], accountPartitions),
+      ...servingFromAccounts(data),
       ...openingCredentials(parts),
       readingSecret(scope, pepperPath),
       announcing(data.bus),

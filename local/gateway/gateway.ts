@@ -226,13 +226,13 @@ async function write(
     return;
   }
   const length = Number(headers["content-length"] ?? Number.NaN);
-  const source = body instanceof Readable ? body : Readable.from(body.length > 0 ? [Buffer.from(body)] : []);
+  const source = () => (body instanceof Readable ? body : Readable.from(body.length > 0 ? [Buffer.from(body)] : []));
   try {
-    if (fault?.kind === "flip-bit") await pipeline(source, flipBit(Math.floor(length * fault.share)), outgoing);
+    if (fault?.kind === "flip-bit") await pipeline(source(), flipBit(Math.floor(length * fault.share)), outgoing);
     else if (fault?.kind === "short-body") {
-      await pipeline(source, cutAfter(Math.floor(length * fault.share)), outgoing, { end: false });
+      await pipeline(source(), cutAfter(Math.floor(length * fault.share)), outgoing, { end: false });
       outgoing.destroy();
-    } else if (body instanceof Readable) await pipeline(source, outgoing);
+    } else if (body instanceof Readable) await pipeline(body, outgoing);
     else outgoing.end(body);
   } catch {
     // The caller went away in the middle of the body: nobody is left to be told.

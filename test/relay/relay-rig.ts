@@ -132,7 +132,7 @@ export class RelayRig {
       { dataKeys: this.#dataKeys, random: randomBytes },
     );
     await this.#credentials.put(accountId, sealed);
-    return this.accounts.noteCredential(accountId, 1, now);
+    return this.accounts.noteCredential(accountId, 1, 1, now);
   }
 
   async addKey(policy: Partial<z.input<typeof keyPolicySchema>> = {}, balanceNanoUsd = 0): Promise<RigKey> {

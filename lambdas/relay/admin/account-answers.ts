@@ -4,9 +4,12 @@ import { platforms } from "../platform.ts";
 import { accountConditionSchema, accountSettingsSchema, probeResultSchema } from "../scheduling/account.ts";
 import { groupSchema } from "../scheduling/group.ts";
 
-/** Checked against the provider's own schema, which GET /api/relay/providers shows. */
+/**
+ * Checked against the provider's own schema, which GET /api/relay/providers shows. No name is judged here: what stands in the
+ * place of one may be the key itself, and a schema's complaint would repeat it.
+ */
 const credential = z
-  .record(z.string().max(60), z.unknown(), "Give an object with the fields that the provider asks for.")
+  .record(z.string(), z.unknown(), "Give an object with the fields that the provider asks for.")
   .refine((fields) => Object.keys(fields).length <= 20, "Give at most 20 fields.")
   .describe("Written only: no answer shows it. GET /api/relay/providers says which fields a provider asks for");
 

@@ -70,7 +70,8 @@ export const accountRoutes = [
     entry: "change-accounts",
     access: "operator",
     summary: "Replaces an account's settings; in effect within seconds",
-    description: "Where the change sends the credential to another host, the credential has to be given anew.",
+    description:
+      "Where the change sends the credential to another base URL or through another proxy, it has to be given anew.",
     pathParameters: accountId,
     body: changedAccountBody,
     data: accountView,

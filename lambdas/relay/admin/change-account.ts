@@ -21,7 +21,8 @@ export interface AccountPorts extends AccountChecks {
     at: string,
     credentialVersion: number | undefined,
   ): Promise<Account>;
-  noteCredential(accountId: string, credentialVersion: number): Promise<Account>;
+  /** Throws `PreconditionFailed` where the account has another version than was seen: it may have another address. */
+  noteCredential(accountId: string, credentialVersion: number, seenVersion: number): Promise<Account>;
   /** Of the credential that is kept; 0: none. */
   credentialVersion(accountId: string): Promise<number>;
   seal(accountId: string, version: number, credential: unknown): Promise<SealedCredential>;
@@ -42,6 +43,10 @@ export async function createAccount(
   const { settings, provider } = await checkSettings(asked, ports);
   const sealable = checkCredential(credential, provider);
   const accountId = `acc-${workId.slice(0, idLetters)}`;
+  const present = await ports.account(accountId);
+  if (present !== undefined && sendsElsewhere(present, settings, provider)) {
+    throw new CausewayError("PreconditionFailed", "The account that this request made was changed since. Read it.");
+  }
   // The credential comes first: an account without one is never seen, and one that nobody has is overwritten.
   const credentialVersion = await keepCredential(accountId, sealable, ports);
   const now = ports.now();
@@ -57,7 +62,8 @@ export async function createAccount(
     condition: healthy(now),
     familyConditions: {},
   });
-  return made.credentialVersion === credentialVersion ? made : ports.noteCredential(accountId, credentialVersion);
+  if (made.credentialVersion === credentialVersion) return made;
+  return ports.noteCredential(accountId, credentialVersion, made.version);
 }
 
 /** Throws `NotFound`, `PreconditionFailed`, `InputInvalid` or `AddressRefused`. */
@@ -85,13 +91,14 @@ export async function changeAccount(
   return ports.change(accountId, before.version, settings, at, credentialVersion);
 }
 
-/** Throws `NotFound` or `InputInvalid`. */
+/** Throws `NotFound`, `InputInvalid`, or `PreconditionFailed` where somebody changed the account at the same time. */
 export async function replaceCredential(accountId: string, credential: Fields, ports: AccountPorts): Promise<Account> {
-  const { provider: name } = await existingAccount(accountId, ports);
+  const { provider: name, version } = await existingAccount(accountId, ports);
   const provider = await ports.provider(name);
   if (provider === undefined) throw new CausewayError("Conflict", `There is no provider ${name} any more.`);
   const sealable = checkCredential(credential, provider);
-  return ports.noteCredential(accountId, await keepCredential(accountId, sealable, ports));
+  // It is meant for the address that the account has now, and for no other.
+  return ports.noteCredential(accountId, await keepCredential(accountId, sealable, ports), version);
 }
 
 /** The account goes first: while a request could still choose it, it has its credential. */

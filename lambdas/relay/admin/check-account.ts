@@ -44,12 +44,13 @@ export function checkCredential(credential: Readonly<Record<string, unknown>>, p
 }
 
 /**
- * Whether a change would send the stored credential somewhere else: to another origin, or through another proxy, which
- * may be given its login. Whoever may change settings must not be able to have a secret sent to an address of theirs.
+ * Whether a change would send the stored credential somewhere else: to another base URL, for the path may name another
+ * tenant of a gateway, or through another proxy, which may be given its login. Whoever may change settings must not be able
+ * to have a secret sent to an address of theirs.
  */
 export function sendsElsewhere(before: Account, after: AccountSettings, provider: Provider): boolean {
-  const origin = (settings: AccountSettings) => new URL(baseUrlOf(provider, settings)).origin;
-  if (origin(before) !== origin(after)) return true;
+  const address = (settings: AccountSettings) => new URL(baseUrlOf(provider, settings)).href.replace(/\/+$/, "");
+  if (address(before) !== address(after)) return true;
   return after.proxy !== null && !isSameProxy(before.proxy, after.proxy);
 }
 

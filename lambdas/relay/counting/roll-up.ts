@@ -73,6 +73,11 @@ export async function rollUp(unit: Unit, ports: RollUpPorts): Promise<RollUpOutc
     return { kind: "expired" };
   }
   const summed = unit.level === "lane" ? await sumRecords(unit, ports) : await sumParts(unit, ports);
+  if (unit.level === "lane" && stored.rows.length === 0 && summed.sums.rows.size === 0) {
+    // Never counted, or dropped together with its records: the hour knows better, and stays as it is.
+    await ports.finish(claim);
+    return { kind: "counted", changed: 0 };
+  }
   // Leases follow one another: a later one has read later, and all that was written before it.
   const generation = 1 + stored.rows.reduce((most, row) => Math.max(most, row.generation), 0);
   const expiresAt = expiryOf(unit, summed.recordsUntil);

@@ -69,6 +69,8 @@ export interface KeyChange {
 /** Attributes of the ledger's item that a change sets, and those that it takes away. */
 export interface ItemChange {
   readonly set: Readonly<Record<string, Attribute>>;
+  /** Set only where they are not there: others write them without a version, such as a top-up the balance. */
+  readonly begin?: Readonly<Record<string, Attribute>>;
   readonly remove: readonly string[];
 }
 
@@ -120,12 +122,12 @@ export function ledgerChange({ policy, enabled, expiry }: KeyChange, key: Ledger
   const set: Record<string, Attribute> = {};
   if (policy !== undefined) set.policy = text(JSON.stringify(policy));
   // Without a balance nothing could be taken from it, not even nothing.
-  if (policy?.prepaid && key.balanceNanoUsd === undefined) set.bal = number(0);
+  const begin = policy?.prepaid ? { bal: number(0) } : {};
   if (enabled !== undefined) Object.assign(set, { en: { BOOL: enabled }, on: { BOOL: enabled } });
   const isSame = expiry?.kind === "after-first-use" && expiry.days === key.daysFromFirstUse;
-  if (expiry === undefined || isSame) return { set, remove: [] };
+  if (expiry === undefined || isSame) return { set, begin, remove: [] };
   const change = expiryChange(expiry);
-  return { set: { ...set, ...change.set }, remove: change.remove };
+  return { set: { ...set, ...change.set }, begin, remove: change.remove };
 }
 
 /** Former secrets are known again by so many letters of their hashes: every reservation pays for the item's size. */

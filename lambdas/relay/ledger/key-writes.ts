@@ -22,9 +22,9 @@ export type MetaGroup = "details" | "enabled" | "deletedAt" | "masked";
 const mostBalance = 4_000_000 * 1_000_000_000;
 
 /** `changeId` tells our own write, whose answer was lost, from somebody else's. */
-export function itemChangeWrite({ set, remove }: ItemChange, version: number, changeId: string): Write {
+export function itemChangeWrite({ set, begin, remove }: ItemChange, version: number, changeId: string): Write {
   const all = { ...set, v: number(version + 1), chg: text(changeId) };
-  const write = setAndRemove(all, remove);
+  const write = setAndRemove(all, remove, begin);
   return {
     ...write,
     ConditionExpression: "#v = :seen",
@@ -80,12 +80,21 @@ export function balanceEntryOf(item: StoredItem): BalanceEntry {
   };
 }
 
-function setAndRemove(set: Readonly<Record<string, Attribute>>, remove: readonly string[]) {
-  const assignments = Object.keys(set).map((name) => `#${name} = :${name}`);
+function setAndRemove(
+  set: Readonly<Record<string, Attribute>>,
+  remove: readonly string[],
+  begin: Readonly<Record<string, Attribute>> = {},
+) {
+  const assignments = [
+    ...Object.keys(set).map((name) => `#${name} = :${name}`),
+    ...Object.keys(begin).map((name) => `#${name} = if_not_exists(#${name}, :${name})`),
+  ];
   const removal = remove.length === 0 ? "" : ` REMOVE ${remove.map((name) => `#${name}`).join(", ")}`;
+  const values = Object.entries({ ...set, ...begin });
+  const names = [...values.map(([name]) => name), ...remove];
   return {
     UpdateExpression: `SET ${assignments.join(", ")}${removal}`,
-    ExpressionAttributeNames: Object.fromEntries([...Object.keys(set), ...remove].map((name) => [`#${name}`, name])),
-    ExpressionAttributeValues: Object.fromEntries(Object.entries(set).map(([name, value]) => [`:${name}`, value])),
+    ExpressionAttributeNames: Object.fromEntries(names.map((name) => [`#${name}`, name])),
+    ExpressionAttributeValues: Object.fromEntries(values.map(([name, value]) => [`:${name}`, value])),
   };
 }

@@ -48,10 +48,10 @@ export class AnthropicStream extends EventAnswer<State> {
     const said = objectOf(parseJson(data));
     // Unknown events pass; what cannot be read is counted whole.
     if (said === undefined) this.outputBytes += event.length;
-    return said === undefined ? event : this.#takeSaid(said, event);
+    return said === undefined ? event : this.#takeSaid(said, data, event);
   }
 
-  #takeSaid(said: JsonObject, event: Buffer): Buffer {
+  #takeSaid(said: JsonObject, data: string, event: Buffer): Buffer {
     switch (said.type) {
       case "message_start":
         this.#start(said);
@@ -61,7 +61,8 @@ export class AnthropicStream extends EventAnswer<State> {
         this.state = { ...this.state, open: [...this.state.open, indexOf(said)] };
         break;
       case "content_block_delta":
-        this.outputBytes += event.length;
+        // Not the event's own length: with CRLF, the end of its blank line may come later.
+        this.outputBytes += Buffer.byteLength(data);
         break;
       case "content_block_stop":
         this.state = { ...this.state, open: this.state.open.filter((index) => index !== indexOf(said)) };

@@ -30,7 +30,10 @@ const unserved: readonly Unserved[] = [
 const hello = /^\/(api\/)?(hello)?$/;
 const eventLogging = /^\/(api\/)?event_logging(\/|$)/;
 
-const decisiveMembers = ["model", "max_tokens", "stream", "thinking", "speed", "tools", "fallbacks"];
+const decisiveMembers = [
+  ...["model", "max_tokens", "stream", "thinking", "speed", "inference_geo", "tools", "fallbacks", "mcp_servers"],
+  ...["messages", "system", "container", "context_management", "compaction"],
+];
 
 export const anthropic: Protocol = {
   platform: "anthropic",

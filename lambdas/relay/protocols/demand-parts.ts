@@ -1,5 +1,6 @@
 // Demand parts: what the demands of all protocols have in common.
 import { Refusal } from "../refusal.ts";
+import { positiveOf } from "../wire/json-values.ts";
 import type { Demand } from "./protocol.ts";
 
 /** A tool that the provider runs may be called often; where the request does not limit it, so many calls are reserved. */
@@ -17,6 +18,17 @@ export const freeDemand: Demand = {
   hasVisibleOutput: false,
   serverTools: {},
 };
+
+/**
+ * Answers asked for at once: what is not given is one. Throws `Refusal` BodyInvalid for what is no whole number: some servers
+ * would take the text "8" for eight answers, and the relay would have reserved one.
+ */
+export function answersOf(asked: unknown, field: string): number {
+  if (asked === undefined || asked === null || asked === 0) return 1;
+  const answers = positiveOf(asked);
+  if (answers !== undefined) return answers;
+  throw new Refusal("BodyInvalid", `${field}: give a whole number from 1 on.`);
+}
 
 /** Texts only, each once. Throws `Refusal` BodyInvalid for too many. */
 export function boundIdsOf(candidates: readonly unknown[]): string[] {

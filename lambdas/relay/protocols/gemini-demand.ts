@@ -2,7 +2,7 @@
 import { Refusal } from "../refusal.ts";
 import { contentHash } from "../wire/content-hash.ts";
 import { type JsonObject, listOf, objectOf, objectsOf, positiveOf, textOf } from "../wire/json-values.ts";
-import { boundIdsOf, mostCallsUnstated } from "./demand-parts.ts";
+import { answersOf, boundIdsOf, mostCallsUnstated } from "./demand-parts.ts";
 import type { ClientRequest, Demand } from "./protocol.ts";
 import type { RequestBody } from "./request-body.ts";
 
@@ -47,7 +47,9 @@ export function geminiDemand({ json, bytes }: RequestBody, model: string, isStre
   const tools = objectsOf(json.tools);
   const run = tools.flatMap((tool) => Object.keys(serverTools).filter((name) => fieldOf(tool, name) !== undefined));
   const content = contentOf(json);
-  const answers = positiveOf(fieldOf(config, "candidateCount")) ?? 1;
+  const candidates = fieldOf(config, "candidateCount");
+  // Protocol buffers take numbers as texts, too.
+  const answers = answersOf(isDigits(candidates) ? Number(candidates) : candidates, "candidateCount");
   return {
     inputBytes: bytes.length + (tools.length > 0 ? toolInstructionTokens : 0) + content.images * mostImageTokens,
     hasInputElsewhere: content.isElsewhere || run.length > 0 || textOf(fieldOf(json, "cachedContent")) !== undefined,
@@ -98,10 +100,15 @@ function saysAll(config: JsonObject | undefined, model: string): boolean {
   return neverThinks.test(model) || (budget === 0 && thinksByBudget.test(model));
 }
 
+function isDigits(value: unknown): boolean {
+  return typeof value === "string" && /^\d{1,9}$/.test(value);
+}
+
 function tierOf(json: JsonObject): { tier?: string } {
-  const tier = textOf(fieldOf(json, "serviceTier"))
-    ?.toLowerCase()
-    .replace(/^service_tier_/, "");
+  const asked = fieldOf(json, "serviceTier");
+  // Names of protocol buffers may be written as their numbers; 0 is none.
+  const name = typeof asked === "number" && asked !== 0 ? String(asked) : textOf(asked);
+  const tier = name?.toLowerCase().replace(/^service_tier_/, "");
   return tier === undefined || tier === "standard" || tier === "unspecified" ? {} : { tier };
 }
 

@@ -41,7 +41,10 @@ const unserved: readonly Unserved[] = [
 /** Parameters that would take the usage out of the answer, or make it something else than JSON. */
 const answerShaping = /^\$?(fields|callback)$/i;
 
-const decisiveMembers = ["generationConfig", "generation_config", "tools", "contents", "cachedContent", "serviceTier"];
+const decisiveMembers = [
+  ...["generationConfig", "generation_config", "tools", "contents", "content", "requests"],
+  ...["cachedContent", "cached_content", "serviceTier", "service_tier", "systemInstruction", "system_instruction"],
+];
 
 export const gemini: Protocol = {
   platform: "gemini",

@@ -2,7 +2,7 @@
 import { Refusal } from "../refusal.ts";
 import { contentHash } from "../wire/content-hash.ts";
 import { type JsonObject, listOf, objectOf, objectsOf, positiveOf, textOf } from "../wire/json-values.ts";
-import { boundIdsOf, mostCallsUnstated } from "./demand-parts.ts";
+import { answersOf, boundIdsOf, mostCallsUnstated } from "./demand-parts.ts";
 import type { ClientRequest, Demand } from "./protocol.ts";
 import type { RequestBody } from "./request-body.ts";
 
@@ -37,7 +37,7 @@ const serverTools: readonly (readonly [RegExp, string | undefined])[] = [
 
 export function chatDemand({ json, bytes }: RequestBody, model: string): Demand {
   const content = contentOf(objectsOf(json.messages));
-  const answers = Math.max(positiveOf(json.n) ?? 1, positiveOf(json.best_of) ?? 1);
+  const answers = Math.max(answersOf(json.n, "n"), answersOf(json.best_of, "best_of"));
   const hasSearch = json.web_search_options != null || model.includes("search-preview");
   const hasAudio = listOf(json.modalities).includes("audio") || json.audio != null;
   // Rejected parts of a prediction are billed as output, though nobody sees them.

@@ -57,6 +57,8 @@ const unserved: readonly Unserved[] = [
 const decisiveMembers = [
   ...["model", "stream", "stream_options", "n", "best_of", "max_tokens", "max_completion_tokens", "max_output_tokens"],
   ...["service_tier", "background", "tools", "reasoning", "reasoning_effort", "prediction", "web_search_options"],
+  ...["messages", "input", "functions", "modalities", "audio", "max_tool_calls"],
+  ...["previous_response_id", "conversation", "prompt"],
 ];
 
 /** Two things that only have a name of Azure's in the query or a header; its paths are among the unserved ones. */

@@ -17,7 +17,8 @@ const credentials = [
  * Keys and tokens under names of gateways, which may stand upstream (LiteLLM, Portkey, Azure's API Management): they would
  * count instead of the account's, and a wrong one would make the account look unauthorised.
  */
-const otherCredentials = /(^|-)(authorization|auth|api-?key|(auth|access|security|authorization)-token|subscription-key)$/;
+const otherCredentials =
+  /(^|-)(authorization|auth|api-?key|(auth|access|security|authorization)-token|subscription-key)$/;
 
 /** Google's gateways let them choose another method, or leave the usage out of the answer; others, another path. */
 const steering = [

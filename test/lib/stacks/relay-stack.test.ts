@@ -31,6 +31,36 @@ it("the relay opens credentials and makes none, and deletes nothing", () => {
   expect(onCredentials.flatMap(({ actions: each }) => each)).toEqual(["kms:Decrypt"]);
 });
 
+it("each partition of accounts is touched by what is needed there, and by nothing else", () => {
+  const policies = Object.values(relay.findResources("AWS::IAM::Policy"));
+  const rightsOf = (role: string) =>
+    policies
+      .filter(({ Properties }) => Properties.Roles.some(({ Ref }: { Ref: string }) => Ref.startsWith(`${role}Role`)))
+      .flatMap(({ Properties }) => Properties.PolicyDocument.Statement)
+      .filter(({ Resource }) => JSON.stringify(Resource).includes("RelayAccounts"))
+      .flatMap(({ Action, Condition }) => {
+        const keys = Condition?.["ForAllValues:StringLike"]?.["dynamodb:LeadingKeys"];
+        return keys === undefined ? [] : [[[keys].flat().join(" "), [Action].flat().sort().join(" ")]];
+      })
+      .sort();
+  expect(Object.fromEntries(rightsOf("Relay"))).toEqual({
+    relay: "dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem",
+    "errors#*": "dynamodb:UpdateItem",
+    "sticky#*": "dynamodb:GetItem dynamodb:PutItem",
+    "bound#*": "dynamodb:BatchGetItem dynamodb:PutItem",
+    "cred#*": "dynamodb:GetItem",
+  });
+  expect(Object.fromEntries(rightsOf("RecoverAccounts"))).toEqual({
+    relay: "dynamodb:Query dynamodb:UpdateItem",
+    "errors#*": "dynamodb:Query",
+  });
+  expect(Object.fromEntries(rightsOf("ProbeAccount"))).toEqual({
+    relay: "dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem",
+    "errors#*": "dynamodb:UpdateItem",
+    "cred#*": "dynamodb:GetItem",
+  });
+});
+
 it("takes instances of its own where the stage says so, and passes the checks of cdk-nag", () => {
   const folder = mkdtempSync(path.join(tmpdir(), "causeway-instances-"));
   try {

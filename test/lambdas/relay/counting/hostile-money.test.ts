@@ -97,9 +97,45 @@ describe("a key holder", () => {
     expect(cacheWritesOfRaw(raw('"note":"caf\\u00e9"'))).toBeUndefined();
   });
 
+  it.each([
+    ["anthropic", "/v1/messages", "messages"],
+    ["anthropic", "/v1/messages", "inference_geo"],
+    ["openai", "/v1/responses", "input"],
+    ["openai", "/v1/responses", "previous_response_id"],
+    ["gemini", "/v1beta/models/gemini-2.5-pro:generateContent", "cached_content"],
+  ] as const)("cannot say twice what its request may cost: %s %s %s", (platform, path, name) => {
+    const body = Buffer.from(`{"model":"m","${name}":"x","${name}":null}`);
+    const asked = { method: "POST", path, query: "", headers: {}, body };
+    expect(() => protocols[platform].read(asked)).toThrow(expect.objectContaining({ name: "BodyInvalid" }));
+  });
+
   it("reserves the larger of two limits of output, whichever the upstream goes by", () => {
     expect(chat({ max_tokens: 9_000, max_completion_tokens: 1 }).mostOutputTokens).toBe(9_000);
     expect(chat({ max_tokens: 1, max_completion_tokens: 9_000 }).mostOutputTokens).toBe(9_000);
+  });
+
+  it.each([{ n: "8" }, { n: 2.5 }, { best_of: "8" }])(
+    "is refused for answers that only some servers count: %j",
+    (body) => {
+      expect(() => chat(body)).toThrow(expect.objectContaining({ name: "BodyInvalid" }));
+      expect(chat({ n: null, best_of: 0 }).answers).toBe(1);
+    },
+  );
+
+  it("reserves every answer of Gemini, whose numbers may be texts, and no tier by its number", () => {
+    const generate = (body: object) =>
+      callOf("gemini", { path: "/v1beta/models/gemini-2.5-pro:generateContent", body: { contents: [], ...body } })
+        .demand;
+    expect(generate({ generationConfig: { candidateCount: "8" } }).answers).toBe(8);
+    expect(generate({ generation_config: { candidate_count: 3 } }).answers).toBe(3);
+    expect(generate({}).answers).toBe(1);
+    for (const candidateCount of ["8.5", "many", true]) {
+      expect(() => generate({ generationConfig: { candidateCount } })).toThrow(
+        expect.objectContaining({ name: "BodyInvalid" }),
+      );
+    }
+    expect(generate({ serviceTier: 3 }).tier).toBe("3");
+    expect(generate({ serviceTier: 0 }).tier).toBeUndefined();
   });
 
   it("reserves what a compaction writes and reads beside the message", () => {

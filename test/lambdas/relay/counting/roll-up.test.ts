@@ -299,6 +299,22 @@ function fastLanes(totals: MemoryTotals) {
 describe("a rebuild", () => {
   const now = noon;
 
+  it("leaves figures alone whose records, and the rows of whose lanes, are gone", async () => {
+    const totals = new MemoryTotals(noon + hour);
+    const record = recordAt(noon, { chargedNanoUsd: 7 });
+    totals.put(record);
+    await rollUpUsage(totals.batch([record]), totals.ports());
+    // Kept for a day only at first, then for longer: a range of then looks as if it could be rebuilt.
+    totals.records.clear();
+    totals.recordsUntil.clear();
+    for (const partition of [...totals.rows.keys()]) if (partition.startsWith("l#")) totals.rows.delete(partition);
+    totals.now = noon + 40 * day;
+    await rollUpUsage({ rebuild: { from: noon, to: noon + hour } }, totals.ports());
+    for (const unit of [hourAt(noon), totalUnit]) {
+      expect([...totals.rowsOf(unit).values()].map(({ chargedNanoUsd }) => chargedNanoUsd)).toEqual([7]);
+    }
+  });
+
   it("is refused by name where records may be gone already", () => {
     const range = { from: now - 90 * day, to: now - 89 * day };
     expect(() => checkRebuild(range, 90, now)).toThrow(expect.objectContaining({ name: "RecordsExpired" }));

@@ -39,7 +39,15 @@ test.each([
 });
 
 test("what the vendor says itself counts as before", () => {
-  expect(stateAfter(judgeAnthropic, 403, { message: "OAuth authentication is not allowed." }, "claude")).toBe("blocked");
+  expect(stateAfter(judgeAnthropic, 403, { message: "OAuth authentication is not allowed." }, "claude")).toBe(
+    "blocked",
+  );
   expect(stateAfter(judgeGemini, 403, { message: "Project x has been suspended." }, "gemini")).toBe("blocked");
   expect(stateAfter(judgeOpenai, 403, { code: "account_deactivated", message: "" }, "gpt-4o")).toBe("blocked");
+});
+
+test("what an upstream says is one line without control letters: it is shown in terminals", () => {
+  const body = Buffer.from(JSON.stringify({ error: { message: "bad\u001b]0;title\u0007 \u009b2J\r\nkey" } }));
+  const verdict = judgeOpenai({ status: 401, headers: {}, body }, { model: "m" }, now);
+  expect(verdict.kind === "account" && verdict.change?.said).toBe("HTTP 401: bad ]0;title 2J key");
 });

@@ -151,9 +151,12 @@ describe("an account", () => {
     expect(await accounts.replaceCondition(accountId, undefined, healthy(start - 1000), ill)).toBe(true);
     const settings = accountSettingsSchema.parse({ name: "renamed", provider: "anthropic" });
     expect((await accounts.change(accountId, 1, settings, "t")).condition).toEqual(ill);
-    const renewed = await accounts.noteCredential(accountId, 2, start + 5);
+    // It was kept for the address that the account had before this change.
+    const late = accounts.noteCredential(accountId, 2, 1, start + 5);
+    await expect(late).rejects.toMatchObject({ name: "PreconditionFailed" });
+    const renewed = await accounts.noteCredential(accountId, 2, 2, start + 5);
     expect(renewed).toMatchObject({ credentialVersion: 2, version: 3, condition: healthy(start + 5) });
-    expect(await accounts.noteCredential(accountId, 2, start + 9)).toEqual(renewed);
+    expect(await accounts.noteCredential(accountId, 2, 2, start + 9)).toEqual(renewed);
     await accounts.replaceCondition(accountId, undefined, healthy(start + 5), ill);
     await accounts.replaceCondition(accountId, "opus", undefined, ill);
     await accounts.reset(accountId, start + 7);

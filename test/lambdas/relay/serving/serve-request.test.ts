@@ -159,6 +159,14 @@ describe("a client", () => {
     expect([served.status, seen.leases.size, seen.settledLeases]).toEqual([504, 0, 1]);
   });
 
+  it("of a key with one place sees the end of an answer when that place is free again", async () => {
+    const staged = stage({ policy: { concurrency: 1 } });
+    const asked = staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ");
+    const served = await serveRequest(asked, staged.ports);
+    for await (const _piece of outgoing(served, asked.endsAt, staged.ports)) expect(staged.seen.leases.size).toBe(1);
+    expect(staged.seen.leases.size).toBe(0);
+  });
+
   it("of a key that may wait in a line takes no account's slot before its turn", async () => {
     const staged = stage({ policy: { waiting: { most: 10, longestMilliseconds: 5000 } } });
     await ask(staged);
