@@ -54,7 +54,7 @@ function json(connections: number, requests: number, asked: number): LoadCase {
   const step = { behaviour: answer, asksForStream: false };
   return {
     title: `JSON, ${connections} ${connections === 1 ? "connection" : "connections"}, ${scaled(requests, asked)} requests`,
-    warmUp: { ...step, load: closed(connections, warmUpRequests) },
+    warmUp: { ...step, load: closed(connections, scaled(warmUpRequests, asked)) },
     step: { ...step, load: closed(connections, scaled(requests, asked)) },
     memory: false,
   };
@@ -72,7 +72,7 @@ export function loadCase(name: Exclude<CaseName, "length" | "storage" | "cold">,
     case "paced": {
       const load: Load = { kind: "paced", perSecond: 50, requests: scaled(500, share) };
       const step = { behaviour: answer, asksForStream: false, load };
-      const warmUp = { ...step, load: closed(16, warmUpRequests) };
+      const warmUp = { ...step, load: closed(16, scaled(warmUpRequests, share)) };
       return { title: `JSON, 50 requests a second, ${load.requests} requests`, warmUp, step, memory: false };
     }
     case "streams": {
@@ -80,7 +80,7 @@ export function loadCase(name: Exclude<CaseName, "length" | "storage" | "cold">,
       const requests = scaled(1000, share);
       return {
         title: `streams of ${eventsPerStream} events that come at once, 16 connections, ${requests} streams`,
-        warmUp: { ...step, load: closed(16, warmUpRequests) },
+        warmUp: { ...step, load: closed(16, scaled(warmUpRequests, share)) },
         step: { ...step, load: closed(16, requests) },
         memory: false,
       };

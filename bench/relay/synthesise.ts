@@ -5,8 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assemblyVariable } from "../../test/test-assembly.ts";
 
-/** Processes that are started from now on find it. Throws with what the app said when it cannot be synthesised. */
+/**
+ * Processes that are started from now on find it; a test that has made it already is asked for nothing. Throws with what the
+ * app said when it cannot be synthesised.
+ */
 export function synthesise(): { remove(): void } {
+  if (process.env[assemblyVariable] !== undefined) return { remove: () => undefined };
   const folder = mkdtempSync(join(tmpdir(), "causeway-bench-relay-"));
   const assemblyDirectory = join(folder, "cdk.out");
   const done = spawnSync(process.execPath, [join(import.meta.dirname, "../../bin/causeway.ts")], {

@@ -167,7 +167,8 @@ function acknowledge(api: RestApi): void {
   Validations.of(api.deploymentStage).acknowledge(
     {
       id: "AwsSolutions-APIG3",
-      reason: "No web application firewall: keys carry a checksum and limits of their own, and a WAF costs by the month.",
+      reason:
+        "No web application firewall: keys carry a checksum and limits of their own, and a WAF costs by the month.",
     },
     {
       id: "Serverless-APIGWXrayEnabled",

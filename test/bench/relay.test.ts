@@ -6,10 +6,13 @@ import { type CaseName, caseNames, loadCase, requestBody } from "../../bench/rel
 import { percentile } from "../../bench/relay/load.ts";
 import { coldStartText, jsonOf, ratioLine, storageText, tableOf } from "../../bench/relay/report.ts";
 import { medians } from "../../bench/relay/run-case.ts";
+import { assemblyVariable, testAssembly } from "../test-assembly.ts";
 
 const run = promisify(execFile);
 const bench = (...options: string[]) =>
-  run(process.execPath, ["--disable-warning=ExperimentalWarning", "bench/relay.ts", ...options]);
+  run(process.execPath, ["--disable-warning=ExperimentalWarning", "bench/relay.ts", ...options], {
+    env: { ...process.env, [assemblyVariable]: testAssembly },
+  });
 
 const cpu = {
   ownCpu: expect.any(Number),

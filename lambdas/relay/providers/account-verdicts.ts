@@ -26,7 +26,11 @@ const keys =
 export function saidOf({ status }: UpstreamAnswer, { type, code, message }: VendorError): string {
   const name = [type, code].filter((part) => part !== "").join(", ");
   const text = `HTTP ${status}${name && ` ${name}`}${message && `: ${message}`}`;
-  return text.replace(keys, "(hidden)").replace(/[\s\p{Cc}]+/gu, " ").trim().slice(0, mostSaidCharacters);
+  return text
+    .replace(keys, "(hidden)")
+    .replace(/[\s\p{Cc}]+/gu, " ")
+    .trim()
+    .slice(0, mostSaidCharacters);
 }
 
 /** The account is changed, and the client, where nobody takes over, is told what that means for it. */
