@@ -14,7 +14,7 @@ export interface HostedLambda extends LambdaPort {
   run(
     functionArn: string,
     payload: string,
-    how: { readonly onChunk: (bytes: Buffer) => Promise<void> | undefined },
+    how: { readonly onChunk: (bytes: Buffer) => Promise<void> | undefined; readonly onStreamEnd: () => void },
   ): Promise<LambdaResult>;
 }
 

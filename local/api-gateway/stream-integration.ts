@@ -56,8 +56,12 @@ export function streamFunction(
         return undefined;
       }
     };
+    // The client has its answer then; what the function still does, or fails to do, is not its concern.
+    const onStreamEnd = () => {
+      if (answer.isBegun) body.end();
+    };
     caller.lambda
-      .run(functionArn, event, { onChunk })
+      .run(functionArn, event, { onChunk, onStreamEnd })
       .then(({ error }) => {
         if (error) fail(internalServerError("INTEGRATION_FAILURE", 502));
         else if (!answer.isBegun) fail(malformed());

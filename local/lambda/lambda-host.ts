@@ -41,6 +41,11 @@ export interface HostedInvocation {
   readonly faultIsDrawn?: boolean;
   /** Takes a streamed response while the function writes it; the payload is empty then. */
   readonly onChunk?: TakeChunk;
+  /**
+   * The streamed response is whole. The function may go on, and its result comes when it has returned. Source: "Running code
+   * after returning a response from an AWS Lambda function", AWS Compute Blog.
+   */
+  readonly onStreamEnd?: () => void;
 }
 
 export interface HostedResult extends LambdaResult {
@@ -130,7 +135,7 @@ export class LambdaHost implements LambdaPort {
     hosted: HostedFunction,
     payload: string,
     fault: FaultEffect | undefined,
-    { signal, onChunk }: HostedInvocation,
+    { signal, onChunk, onStreamEnd }: HostedInvocation,
   ): Promise<HostedResult> {
     const { definition, handlerPlace } = hosted;
     const { clock } = this.#options;
@@ -173,6 +178,7 @@ export class LambdaHost implements LambdaPort {
         signal,
         onLog: (text) => log.write(text),
         onChunk,
+        onStreamEnd,
       },
       () => this.#pool.giveBack(definition.arn, thread),
     );

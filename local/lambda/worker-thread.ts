@@ -26,6 +26,8 @@ export interface ThreadInvocation extends Omit<InvokeMessage, "kind" | "slot"> {
   readonly onLog: (text: string) => void;
   /** Takes a streamed response piece by piece; the next one comes when there is room. Absent: it becomes the payload. */
   readonly onChunk: TakeChunk | undefined;
+  /** The streamed response is whole, while the function may go on. */
+  readonly onStreamEnd: (() => void) | undefined;
 }
 
 export interface ThreadOutcome {
@@ -38,6 +40,7 @@ interface Running {
   readonly requestId: string;
   readonly onLog: (text: string) => void;
   readonly onChunk: TakeChunk;
+  readonly onStreamEnd: (() => void) | undefined;
   readonly settle: (outcome: Outcome) => void;
   /** Nobody waits for it any more, but its code runs on. */
   isAbandoned: boolean;
@@ -171,7 +174,8 @@ export class WorkerThread {
       };
       const running: Running = {
         ...{ requestId, onLog, settle, freed },
-        ...{ onChunk: invocation.onChunk ?? keep, isAbandoned: false, takenBytes: 0 },
+        ...{ onChunk: invocation.onChunk ?? keep, onStreamEnd: invocation.onStreamEnd },
+        ...{ isAbandoned: false, takenBytes: 0 },
       };
       const onAbort = () => {
         stopWaiting();
@@ -224,6 +228,11 @@ export class WorkerThread {
           const from = at;
           at += message.bytes;
           if (bytes) this.#take(message.slot, Buffer.from(bytes.buffer, bytes.byteOffset + from, message.bytes));
+          break;
+        }
+        case "ended": {
+          const running = this.#running.get(message.slot);
+          if (running && !running.isAbandoned) running.onStreamEnd?.();
           break;
         }
         case "result":

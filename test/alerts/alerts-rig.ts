@@ -57,7 +57,7 @@ export class AlertsRig {
     const clock = new Clock({ skipIdle: true });
     const cloud = await bootCloud({
       assemblyDirectory: testAssembly,
-      onlyStacks: ["data", "replication", "alerts"],
+      onlyStacks: ["data", "replication", "relay", "alerts"],
       stateDirectory: folder,
       clock,
       faults,

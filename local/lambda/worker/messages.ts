@@ -53,6 +53,8 @@ export type WorkerMessage =
   | { readonly kind: "init-error"; readonly error: InvocationError }
   /** A piece of a streamed response: the next `bytes` of the list's own bytes. */
   | { readonly kind: "chunk"; readonly slot: number; readonly bytes: number }
+  /** The streamed response is whole; what its function does after that is no part of it. */
+  | { readonly kind: "ended"; readonly slot: number }
   /** `payload` is undefined when the response was streamed. */
   | { readonly kind: "result"; readonly slot: number; readonly payload: string | undefined }
   | { readonly kind: "error"; readonly slot: number; readonly error: InvocationError }

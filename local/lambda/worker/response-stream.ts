@@ -16,11 +16,13 @@ const highWaterMark = 65_536;
 export class ResponseStream extends Writable {
   contentType: string | undefined;
   readonly #send: SendPiece;
+  readonly #ended: () => void;
   #prelude: string | undefined;
 
-  constructor(send: SendPiece) {
+  constructor(send: SendPiece, ended: () => void) {
     super({ highWaterMark });
     this.#send = send;
+    this.#ended = ended;
   }
 
   setContentType(contentType: string): void {
@@ -40,6 +42,11 @@ export class ResponseStream extends Writable {
     const head = Buffer.from(this.#prelude);
     this.#prelude = undefined;
     this.#send(Buffer.concat([head, delimiter, chunk]), done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#ended();
+    done();
   }
 }
 
@@ -62,14 +69,15 @@ export function isStreaming(handler: object): boolean {
   return (handler as Readonly<Record<symbol, unknown>>)[mark] === "response";
 }
 
-/** Runs the handler until it has returned and all that it wrote is sent. */
+/** Runs the handler until it has returned and all that it wrote is sent. `ended`: that was all of it. */
 export async function runStreaming(
   handler: StreamingHandler,
   event: unknown,
   context: object,
   send: SendPiece,
+  ended: () => void,
 ): Promise<void> {
-  const stream = new ResponseStream(send);
+  const stream = new ResponseStream(send, ended);
   const closed = new Promise<void>((resolve, reject) => {
     stream.once("finish", resolve).once("error", reject);
   });

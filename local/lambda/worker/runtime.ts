@@ -8,7 +8,7 @@ import { currentInvocation, provideInvokeStore, type RunningInvocation, runApart
 import type { HostMessage, InvocationError, InvokeMessage, WorkerSetup } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import { killedExitCode, watchOutgoingCalls } from "./outgoing-calls.ts";
-import { isStreaming, provideStreaming, runStreaming } from "./response-stream.ts";
+import { isStreaming, provideStreaming, runStreaming, type SendPiece } from "./response-stream.ts";
 
 type Handler = (event: unknown, ...contextOrStream: object[]) => unknown;
 
@@ -78,10 +78,13 @@ async function answer(handler: Handler, message: InvokeMessage, invocation: Runn
   try {
     const [event, context]: [unknown, object] = [JSON.parse(message.payload), contextOf(message)];
     if (isStreaming(handler)) {
-      await runStreaming(handler, event, context, (bytes, done) => {
+      const send: SendPiece = (bytes, done) => {
         // A handler whose invocation is dead writes into nothing.
         if (invocation.isDead) done();
         else outbox.piece(slot, bytes, done);
+      };
+      await runStreaming(handler, event, context, send, () => {
+        if (!invocation.isDead) outbox.say({ kind: "ended", slot });
       });
       outbox.say({ kind: "result", slot, payload: undefined });
     } else {

@@ -71,7 +71,17 @@ describe("a table", () => {
     Schedules: { keys: ["scheduleName"] },
     Audit: { keys: ["month", "item"] },
     Idempotency: { keys: ["requestKey"] },
-  } as Readonly<Record<string, { readonly keys: readonly string[]; readonly index?: readonly [string, string] }>>;
+    RelayKeys: { keys: ["pk"], index: ["byCreation", "createdAt"] },
+    RelayAccounts: { keys: ["partition", "item"] },
+    RelayUsage: { keys: ["partition", "requestId"], index: ["byKey", "requestId", "keyId"] },
+    RelayTotals: { keys: ["partition", "item"] },
+  } as Readonly<
+    Record<
+      string,
+      /** The index: its name, what it is sorted by, and by what its lists are told apart. */
+      { readonly keys: readonly string[]; readonly index?: readonly [string, string, string?] }
+    >
+  >;
   const keySchema = (names: readonly string[]) =>
     names.map((AttributeName, position) => ({ AttributeName, KeyType: position === 0 ? "HASH" : "RANGE" }));
 
@@ -92,7 +102,11 @@ describe("a table", () => {
         DeletionProtectionEnabled: true,
         ...(index && {
           GlobalSecondaryIndexes: [
-            { IndexName: index[0], KeySchema: keySchema(["listing", index[1]]), Projection: { ProjectionType: "ALL" } },
+            {
+              IndexName: index[0],
+              KeySchema: keySchema([index[2] ?? "listing", index[1]]),
+              Projection: { ProjectionType: "ALL" },
+            },
           ],
         }),
       });

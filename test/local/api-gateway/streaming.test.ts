@@ -31,6 +31,7 @@ const answers = {
   },
   empty: async (stream) => { const out = begin(stream, { statusCode: 202 }); out.write(""); out.end(); },
   unfinished: async (stream) => { begin(stream).write("and so on"); },
+  goesOn: async (stream) => { const out = begin(stream); out.write("all"); out.end(); await wait(10_000); throw new Error("later"); },
   breaks: async (stream) => { begin(stream).write("half"); await wait(1000); throw new Error("no more"); },
   fails: async () => { throw new Error("not at all"); },
   headless: async (stream) => { stream.write('{"statusCode":200}'); stream.end(); },
@@ -124,6 +125,16 @@ describe("a streamed answer", () => {
       bytes += piece.value.length;
     expect(bytes).toBe(320 * 65_536);
     await expect.poll(() => lines).toContain("all written");
+  });
+
+  test("is whole when its stream ends, while the function goes on, whatever becomes of it", async () => {
+    const before = finished();
+    const response = await fetch(`${base}/answer?do=goesOn`);
+    expect(await response.text()).toBe("all");
+    expect(finished()).toBe(before);
+    await expect
+      .poll(() => cloud.lambda.lastInvocations.slice(before))
+      .toMatchObject([{ error: { errorMessage: "later" } }]);
   });
 
   test("may be empty, and is ended for a function that forgot it", async () => {
