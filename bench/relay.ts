@@ -9,7 +9,16 @@ import { accounts } from "./relay/contestants.ts";
 import type { LoadAsks } from "./relay/make-load.ts";
 import { type RelayBenchOptions, readOptions } from "./relay/options.ts";
 import { installPeers, portkeyVersion } from "./relay/peers.ts";
-import { coldStartText, jsonOf, type Machine, machineText, ratioLine, storageText, tableOf } from "./relay/report.ts";
+import {
+  addedLine,
+  coldStartText,
+  jsonOf,
+  type Machine,
+  machineText,
+  ratioLine,
+  storageText,
+  tableOf,
+} from "./relay/report.ts";
 import { runLengthCase, runLoadCase, type Track } from "./relay/run-case.ts";
 import type { UpstreamAsks } from "./relay/serve-upstream.ts";
 import { countStorageCalls } from "./relay/storage-case.ts";
@@ -83,7 +92,8 @@ async function runCase(name: CaseName, track: Track, { say, share, runs }: Relay
   const chosen = loadCase(name, share);
   const figures = await runLoadCase(track, name, chosen);
   say(tableOf(chosen.title, figures, runs));
-  const ratio = ratioLine(figures, ownCpu, mostOwnCpu[name]);
-  if (ratio !== undefined) say(ratio);
+  for (const line of [ratioLine(figures, ownCpu, mostOwnCpu[name]), addedLine(figures)]) {
+    if (line !== undefined) say(line);
+  }
   return figures;
 }

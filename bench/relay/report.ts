@@ -86,6 +86,12 @@ export function ratioLine(
   return `causeway's own CPU is ${parts.join(", ")}${aim}`;
 }
 
+/** Undefined where Causeway did not take part, or nothing was paced. */
+export function addedLine({ causeway }: CaseFigures): string | undefined {
+  if (causeway?.addedP50 === undefined) return undefined;
+  return `causeway adds ${causeway.addedP50.toFixed(2)} ms at the median (to reach: below 4 ms)`;
+}
+
 export function storageText({ stream, duringLongStream, longTokens }: StorageCalls): string {
   return [
     "",

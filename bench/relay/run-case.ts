@@ -196,6 +196,7 @@ export function medians(runs: readonly CaseFigures[], names: readonly Contestant
 
 function inWords(figures: Figures): string {
   return Object.entries(figures)
+    .filter(([, value]) => value !== 0)
     .map(([name, value]) => `${name} ${value.toFixed(1)}`)
     .join(", ");
 }

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { type CaseName, caseNames, loadCase, requestBody } from "../../bench/relay/cases.ts";
 import { percentile } from "../../bench/relay/load.ts";
-import { coldStartText, jsonOf, ratioLine, storageText, tableOf } from "../../bench/relay/report.ts";
+import { addedLine, coldStartText, jsonOf, ratioLine, storageText, tableOf } from "../../bench/relay/report.ts";
 import { medians } from "../../bench/relay/run-case.ts";
 import { assemblyVariable, testAssembly } from "../test-assembly.ts";
 
@@ -112,6 +112,8 @@ describe("the report", () => {
       "causeway's own CPU is 2.00 times portkey's (to reach: at most 2.5 times portkey's)",
     );
     expect(ratioLine({ causeway: figures.causeway }, "ownCpu", 2.5)).toBeUndefined();
+    expect(addedLine(figures)).toBeUndefined();
+    expect(addedLine({ causeway: { addedP50: 3.456 } })).toMatch(/^causeway adds 3\.46 ms/);
   });
 
   test("sums storage calls by when they came", () => {
