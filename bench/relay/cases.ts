@@ -44,7 +44,7 @@ const held: Behaviour = { outputTokens: 5, events: 5, betweenEventsMilliseconds:
 export const countedStream: Behaviour = { outputTokens: 5, events: 5, betweenEventsMilliseconds: 100 };
 
 /** Until V8 has compiled what is used most. */
-const warmUpRequests = 300;
+const warmUpRequests = 2000;
 
 function closed(connections: number, requests: number): Load {
   return { kind: "closed", connections, requests };

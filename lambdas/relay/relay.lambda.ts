@@ -5,6 +5,7 @@ import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import middy from "@middy/core";
 import { executionModeStreamifyResponse } from "@middy/core/StreamifyResponse";
 import { isAddressIn } from "../shared/address-ranges.ts";
+import { afterSending } from "../shared/after-sending.ts";
 import { documentClient, leanDynamoDbClient, smallCalls } from "../shared/aws-clients.ts";
 import { readEnvironment } from "../shared/environment.ts";
 import { every } from "../shared/every.ts";
@@ -45,7 +46,7 @@ const ports = lazy(() => {
   const clock = { now: Date.now, random: Math.random };
   return openServing({
     ...{ ...clock, log, publishLine, providerNamed, isAddressIn, pepper: () => pepper.pepper() },
-    ...{ every, announceBurst: (burst) => events.announceBurst(burst) },
+    ...{ every, afterSending, announceBurst: (burst) => events.announceBurst(burst) },
     accounts: new AccountsStore(documents, accountsTable),
     errors: new AccountErrorsStore(documents, accountsTable),
     slots: new SlotsStore(client, accountsTable),

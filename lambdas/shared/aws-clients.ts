@@ -21,5 +21,12 @@ const idleSteps = ["loggerMiddleware", "recursionDetectionMiddleware", "getUserA
 export function leanDynamoDbClient(): DynamoDBClient {
   const client = new DynamoDBClient({ ...smallCalls, cacheMiddleware: true });
   for (const step of idleSteps) client.middlewareStack.remove(step);
+  // The SDK makes a signer for each call, of a copy of all its settings. One will do: it asks for credentials anew itself.
+  const { signer } = client.config;
+  let made: ReturnType<typeof signer> | undefined;
+  client.config.signer = (scheme) => {
+    made ??= signer(scheme);
+    return made;
+  };
   return client;
 }

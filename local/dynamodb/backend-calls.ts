@@ -13,10 +13,13 @@ const mostConnections = 64;
 
 export class BackendCalls {
   readonly #url: string;
+  readonly #place: Pick<http.RequestOptions, "host" | "port">;
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: mostConnections });
 
   constructor(url: string) {
     this.#url = url;
+    const { hostname, port } = new URL(url);
+    this.#place = { host: hostname, port };
   }
 
   close(): void {
@@ -31,8 +34,10 @@ export class BackendCalls {
     signal?: AbortSignal,
   ): Promise<BackendAnswer> {
     return new Promise((resolve, reject) => {
-      const outgoing = http.request(this.#url, {
+      const outgoing = http.request({
+        ...this.#place,
         method: "POST",
+        path: "/",
         agent: this.#agent,
         ...(signal ? { signal } : {}),
         headers: {

@@ -11,21 +11,33 @@ export interface CompiledCondition {
   readonly holds: ((value: string | undefined) => boolean) | undefined;
 }
 
-type Operator = (expected: readonly string[], value: string) => boolean;
+/** What one expected value asks of the call's; made once, for it is asked at every call. */
+type Comparison = (expected: string) => (value: string) => boolean;
+type Operator = (expected: readonly string[]) => (value: string) => boolean;
 
-const anyOf =
-  (compare: (expected: string, value: string) => boolean): Operator =>
-  (expected, value) =>
-    expected.some((one) => compare(one, value));
-const noneOf =
-  (compare: (expected: string, value: string) => boolean): Operator =>
-  (expected, value) =>
-    expected.every((one) => !compare(one, value));
+function anyOf(compare: Comparison): Operator {
+  return (expected) => {
+    const comparisons = expected.map(compare);
+    return (value) => comparisons.some((holds) => holds(value));
+  };
+}
 
-const equal = (expected: string, value: string) => expected === value;
-const equalIgnoringCase = (expected: string, value: string) => expected.toLowerCase() === value.toLowerCase();
-const like = (expected: string, value: string) => wildcard(expected)(value);
-const arnLike = (expected: string, value: string) => arnPattern(expected)(value);
+function noneOf(compare: Comparison): Operator {
+  const any = anyOf(compare);
+  return (expected) => {
+    const holds = any(expected);
+    return (value) => !holds(value);
+  };
+}
+
+const equal: Comparison = (expected) => (value) => value === expected;
+const equalIgnoringCase: Comparison = (expected) => {
+  const lower = expected.toLowerCase();
+  return (value) => value.toLowerCase() === lower;
+};
+const like: Comparison = (expected) => wildcard(expected);
+const arnLike: Comparison = arnPattern;
+const equalNumber: Comparison = (expected) => (value) => Number(value) === Number(expected);
 
 const operators: Readonly<Record<string, Operator>> = {
   StringEquals: anyOf(equal),
@@ -39,12 +51,12 @@ const operators: Readonly<Record<string, Operator>> = {
   ArnNotEquals: noneOf(arnLike),
   ArnNotLike: noneOf(arnLike),
   Bool: anyOf(equalIgnoringCase),
-  NumericEquals: anyOf((expected, value) => Number(value) === Number(expected)),
-  NumericNotEquals: noneOf((expected, value) => Number(value) === Number(expected)),
-  NumericLessThan: anyOf((expected, value) => Number(value) < Number(expected)),
-  NumericLessThanEquals: anyOf((expected, value) => Number(value) <= Number(expected)),
-  NumericGreaterThan: anyOf((expected, value) => Number(value) > Number(expected)),
-  NumericGreaterThanEquals: anyOf((expected, value) => Number(value) >= Number(expected)),
+  NumericEquals: anyOf(equalNumber),
+  NumericNotEquals: noneOf(equalNumber),
+  NumericLessThan: anyOf((expected) => (value) => Number(value) < Number(expected)),
+  NumericLessThanEquals: anyOf((expected) => (value) => Number(value) <= Number(expected)),
+  NumericGreaterThan: anyOf((expected) => (value) => Number(value) > Number(expected)),
+  NumericGreaterThanEquals: anyOf((expected) => (value) => Number(value) >= Number(expected)),
 };
 
 export function compileConditions(source: Readonly<Record<string, Readonly<Record<string, unknown>>>>): {
@@ -74,7 +86,8 @@ function compileOperator(fullName: string, expected: readonly string[]): Compile
   if (!operator) return undefined;
   if (expected.some((text) => text.includes("${"))) return undefined;
   const whenAbsent = ifExists || set === "ForAllValues" || (set === undefined && name.includes("Not"));
-  return (value) => (value === undefined ? whenAbsent : operator(expected, value));
+  const holds = operator(expected);
+  return (value) => (value === undefined ? whenAbsent : holds(value));
 }
 
 /** All must hold. An unsupported one holds only where that refuses: in a Deny. */

@@ -31,6 +31,7 @@ export interface ServingParts {
   pepper(): Promise<string>;
   isAddressIn(ranges: readonly string[], address: string): boolean;
   every(milliseconds: number, tick: () => void): () => void;
+  afterSending(): Promise<void>;
   now(): number;
   random(): number;
 }
@@ -64,7 +65,8 @@ export function openServing(parts: ServingParts): ServingPorts {
     onFailure: (error) => telemetry.failure(error, ""),
   });
   return {
-    ...{ now, random: parts.random, every: parts.every, isAddressIn: parts.isAddressIn, telemetry, conditions },
+    ...{ now, random: parts.random, every: parts.every, afterSending: parts.afterSending },
+    ...{ isAddressIn: parts.isAddressIn, telemetry, conditions },
     ...{ ledger, bindings: parts.bindings, transport: parts.transport },
     pepper: () => parts.pepper(),
     keys: new KeyCache((keyId) => ledger.readKey(keyId), now),

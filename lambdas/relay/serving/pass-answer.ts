@@ -11,6 +11,8 @@ export type PassOutcome = "ok" | "budget" | "deadline" | "client-gone" | "upstre
 export interface PassPorts {
   now(): number;
   every(milliseconds: number, tick: () => void): () => void;
+  /** Resolves when what was yielded by now is on its way to the client. */
+  afterSending(): Promise<void>;
 }
 
 export interface PassOptions {
@@ -90,8 +92,9 @@ export async function* passAnswer(
   } finally {
     watch.stop();
     options.exchange.abort();
-    const finished = finish(passed);
-    if (options.waitsForEnd) await finished;
+    // To settle is half of a request's work: begun at once, it would keep the last bytes and the end back.
+    if (options.waitsForEnd) await finish(passed);
+    else void ports.afterSending().then(() => finish(passed));
   }
 }
 

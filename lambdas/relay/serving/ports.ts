@@ -52,6 +52,8 @@ export interface ServingPorts {
   now(): number;
   /** Calls `tick` every so many milliseconds until the answer is called. */
   every(milliseconds: number, tick: () => void): () => void;
+  /** Resolves when what was written by now is on its way to the client. */
+  afterSending(): Promise<void>;
   /** Keys the hashes of client keys. */
   pepper(): Promise<string>;
   readonly keys: KeyCache;

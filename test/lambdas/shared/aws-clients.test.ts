@@ -48,6 +48,15 @@ test("a call is signed and does not tell the SDK's version", async () => {
   expect(calls[0]).not.toHaveProperty("user-agent");
 });
 
+test("one signer serves all calls, and each call has a signature of its own", async () => {
+  const client = leanDynamoDbClient();
+  expect(await client.config.signer()).toBe(await client.config.signer());
+  await client.send(update());
+  await client.send(new UpdateItemCommand({ TableName: "Notes", Key: { pk: { S: "2" } } }));
+  const signatures = calls.map(({ authorization }) => authorization?.replace(/^.*Signature=/, ""));
+  expect(new Set(signatures).size).toBe(2);
+});
+
 test("a passing fault is tried again, and an error has its class and its item", async () => {
   const item = { pk: { S: "1" } };
   answers = [

@@ -48,7 +48,7 @@ async function* pieces(...words: readonly (string | Error | Promise<void>)[]): A
   }
 }
 
-function stage(body: AsyncIterable<Buffer>, more: Partial<PassOptions> = {}) {
+function stage(body: AsyncIterable<Buffer>, more: Partial<PassOptions> = {}, sent: Promise<void> = Promise.resolve()) {
   const abort = vi.fn();
   const finished: Passed[] = [];
   let now = 0;
@@ -68,6 +68,7 @@ function stage(body: AsyncIterable<Buffer>, more: Partial<PassOptions> = {}) {
   };
   const ports = {
     now: () => now,
+    afterSending: () => sent,
     every: (_milliseconds: number, tick: () => void) => {
       ticks.add(tick);
       return () => ticks.delete(tick);
@@ -98,6 +99,15 @@ describe("an answer", () => {
     expect(finished).toEqual([{ outcome: "ok", error: undefined }]);
     expect(abort).toHaveBeenCalled();
     expect(ticks.size).toBe(0);
+  });
+
+  it("that need not wait for its end is sent whole before its end is told", async () => {
+    const { promise: sent, resolve: send } = Promise.withResolvers<void>();
+    const { passing, finished } = stage(pieces("one ", "END"), { waitsForEnd: false }, sent);
+    expect(await textOf(passing)).toBe("one END");
+    expect(finished).toEqual([]);
+    send();
+    await vi.waitFor(() => expect(finished).toEqual([{ outcome: "ok", error: undefined }]));
   });
 
   it("ends in its own form where the next bytes are not covered, and from what the client has seen", async () => {

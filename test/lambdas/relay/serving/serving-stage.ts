@@ -115,6 +115,7 @@ export function stageServing({ failing = [], fault = away, policy = {}, answers 
   let sent = 0;
   const ports: ServingPorts = {
     now: () => now,
+    afterSending: async () => undefined,
     every: (_milliseconds, tick) => {
       ticks.add(tick);
       return () => ticks.delete(tick);
