@@ -14,6 +14,8 @@ export interface CountedCalls {
   readonly afterLastByte: CallsByName;
   /** Storage calls that follow one another before the first byte. */
   readonly waitsBeforeFirstByte: number;
+  /** Storage calls that follow one another after the last byte. */
+  readonly waitsAfterLastByte: number;
 }
 
 export interface CountOrder {
@@ -31,6 +33,7 @@ const addedMilliseconds = 100;
 const requestsTimed = 5;
 /** The store is quiet when it was not called for so long. */
 const quietMilliseconds = 400;
+const pollMilliseconds = 2;
 
 /** The upstream must leave time between its events. Switches off what calls the store by itself. */
 export async function countCalls(rig: RelayRig, order: CountOrder): Promise<CountedCalls> {
@@ -57,30 +60,46 @@ export async function countCalls(rig: RelayRig, order: CountOrder): Promise<Coun
     beforeFirstByte: average(phases.beforeFirstByte),
     during: average(phases.during),
     afterLastByte: average(phases.afterLastByte),
-    waitsBeforeFirstByte: await countWaits(rig, order),
+    waitsBeforeFirstByte: await countWaits(rig, () => timeFirstByte(order)),
+    waitsAfterLastByte: await countWaits(rig, () => timeLastCall(rig, order)),
   };
 }
 
-async function countWaits(rig: RelayRig, order: CountOrder): Promise<number> {
-  const quick = await timeFirstByte(order);
-  const effect = { kind: "delay", milliseconds: addedMilliseconds } as const;
-  rig.faults.add({ service: "dynamodb", times: Number.POSITIVE_INFINITY, effect });
-  const slow = await timeFirstByte(order);
-  rig.faults.clear();
-  return (slow - quick) / addedMilliseconds;
+/** By how much longer it takes, in milliseconds, when every storage call does. */
+async function countWaits(rig: RelayRig, time: () => Promise<number>): Promise<number> {
+  const times: { quick: number[]; slow: number[] } = { quick: [], slow: [] };
+  for (let request = 0; request < requestsTimed; request += 1) {
+    times.quick.push(await time());
+    const effect = { kind: "delay", milliseconds: addedMilliseconds } as const;
+    rig.faults.add({ service: "dynamodb", times: Number.POSITIVE_INFINITY, effect });
+    times.slow.push(await time());
+    rig.faults.clear();
+  }
+  return (percentile(times.slow, 0.5) - percentile(times.quick, 0.5)) / addedMilliseconds;
 }
 
 async function timeFirstByte(order: CountOrder): Promise<number> {
-  const times: number[] = [];
-  for (let request = 0; request < requestsTimed; request += 1) {
-    const startedAt = performance.now();
-    let firstByteAt: number | undefined;
-    await stream(order, () => {
-      firstByteAt ??= performance.now();
-    });
-    times.push((firstByteAt ?? Number.NaN) - startedAt);
+  const startedAt = performance.now();
+  let firstByteAt: number | undefined;
+  await stream(order, () => {
+    firstByteAt ??= performance.now();
+  });
+  return (firstByteAt ?? Number.NaN) - startedAt;
+}
+
+/** From the answer's end to the last storage call that reaches the store, where it waits no more. */
+async function timeLastCall(rig: RelayRig, order: CountOrder): Promise<number> {
+  await untilQuiet(rig);
+  await stream(order, () => undefined);
+  const endedAt = performance.now();
+  let lastAt = endedAt;
+  for (let seen = JSON.stringify(rig.cloud.dynamodb.calls()); performance.now() - lastAt < quietMilliseconds; ) {
+    await sleep(pollMilliseconds);
+    const now = JSON.stringify(rig.cloud.dynamodb.calls());
+    if (now !== seen) lastAt = performance.now();
+    seen = now;
   }
-  return percentile(times, 0.5);
+  return lastAt - endedAt;
 }
 
 /** Resolves at the answer's end. */

@@ -98,7 +98,7 @@ export function storageText({ stream, duringLongStream, longTokens }: StorageCal
     "storage calls of a streamed request on a warm environment, counted at the store",
     `before the first byte: ${sumOf(stream.beforeFirstByte)} calls in ${stream.waitsBeforeFirstByte.toFixed(1)} waits (to reach: 4 in 2)${listed(stream.beforeFirstByte)}`,
     `while it streams: ${sumOf(stream.during)}${listed(stream.during)}`,
-    `after the last byte: ${sumOf(stream.afterLastByte)} (to reach: 2)${listed(stream.afterLastByte)}`,
+    `after the last byte: ${sumOf(stream.afterLastByte)} calls in ${stream.waitsAfterLastByte.toFixed(1)} waits (to reach: 2 waits)${listed(stream.afterLastByte)}`,
     `while ${longTokens} output tokens stream: ${sumOf(duringLongStream)}${listed(duringLongStream)}`,
   ].join("\n");
 }

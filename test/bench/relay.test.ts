@@ -118,10 +118,11 @@ describe("the report", () => {
 
   test("sums storage calls by when they came", () => {
     const before = { "UpdateItem RelayKeys": 1, "Query RelayAccounts": 0.2 };
-    const stream = { beforeFirstByte: before, during: {}, afterLastByte: {}, waitsBeforeFirstByte: 2.04 };
+    const waits = { waitsBeforeFirstByte: 2.04, waitsAfterLastByte: 1.96 };
+    const stream = { beforeFirstByte: before, during: {}, afterLastByte: {}, ...waits };
     const text = storageText({ stream, duringLongStream: { "UpdateItem RelayKeys": 3 }, longTokens: 9000 });
     expect(text).toMatch(/before the first byte: 1\.2 calls in 2\.0 waits/);
-    expect(text).toMatch(/after the last byte: 0 /);
+    expect(text).toMatch(/after the last byte: 0 calls in 2\.0 waits/);
     expect(text).toMatch(/while 9000 output tokens stream: 3\n +3 {2}UpdateItem RelayKeys/);
   });
 
