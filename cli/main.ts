@@ -108,9 +108,28 @@ function connect(options: StageOptions): VerifyTarget {
   return { stage: options.stage };
 }
 
-/** An unknown option may have been meant for a secret: `--api-key=…` is repeated without what follows. */
+/** An unknown option, or a word too many, may have been meant for a secret: what follows is not repeated. */
 function withoutValue(text: string): string {
-  return text.replace(/('-[\w-]*)=[^']*'/g, "$1=…'");
+  return text.replace(/('-[\w-]*)=[^']*'/g, "$1=…'").replace(/(too many arguments.* but got \d+): .*/, "$1.");
+}
+
+/** The command that was meant, as far as its words are known: `causeway relay keys create`. */
+function commandMeant(): string {
+  const names = [program.name()];
+  let command: Command | undefined = program;
+  for (const word of process.argv.slice(2)) {
+    command = command.commands.find((each) => each.name() === word);
+    if (command === undefined) break;
+    names.push(word);
+  }
+  return names.join(" ");
+}
+
+/** `causeway … | head -1` has read enough: what was to be done is done all the same. */
+function letReadersLeave(stream: NodeJS.WriteStream): void {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
 }
 
 /** Commander's own complaints repeat what was typed, and here that may be a key. */
@@ -121,6 +140,8 @@ const complaintAboutSecrets =
 
 for (const command of [secrets, ...secrets.commands]) command.configureOutput({ outputError: silent });
 
+for (const stream of [process.stdout, process.stderr]) letReadersLeave(stream);
+
 try {
   await program.parseAsync();
 } catch (error) {
@@ -129,7 +150,10 @@ try {
     process.exitCode = error.exitCode === 0 || error.code === "commander.help" ? 0 : exitCodeNotDone;
     if (process.exitCode !== 0) {
       if (process.argv[2] === secrets.name()) process.stderr.write(`causeway: ${complaintAboutSecrets}\n`);
-      process.stderr.write("npx causeway --help shows what there is.\n");
+      if (error.code === "commander.missingArgument") {
+        process.stderr.write("An option that takes several values takes all words up to the next option.\n");
+      }
+      process.stderr.write(`npx ${commandMeant()} --help shows what there is.\n`);
     }
   } else {
     process.stderr.write(`causeway: ${errorSentence(error)}\n`);

@@ -1,14 +1,25 @@
 // The commands of the relay: their words, options and help. Secrets come from the environment, a file or a prompt, never as an argument.
 import { Argument, type Command, Option } from "commander";
+import type { ItemOf } from "./api/operations.ts";
 import { apiOptions, type Common, group, type Listing, listOptions, withApi } from "./api-options.ts";
-import type { AccountOptions } from "./commands/relay-account-fields.ts";
+import type { AccountOptions, AccountView } from "./commands/relay-account-fields.ts";
 import type { SecretOptions } from "./commands/relay-credential.ts";
 import type { PolicyOptions } from "./commands/relay-key-policy.ts";
-import type { OwnOptions, UsageOptions } from "./commands/relay-usage-commands.ts";
+import type { OwnOptions, RecordsOptions, UsageOptions } from "./commands/relay-usage-commands.ts";
 
 const keys = () => import("./commands/relay-key-commands.ts");
 const accounts = () => import("./commands/relay-account-commands.ts");
 const usage = () => import("./commands/relay-usage-commands.ts");
+
+const accountStates: readonly AccountView["condition"]["state"][] = [
+  "healthy",
+  "rate-limited",
+  "overloaded",
+  "failing",
+  "quota-spent",
+  "unauthorised",
+  "blocked",
+];
 
 const keyArgument = () => new Argument("<key>", "its id, as relay keys list prints it");
 const accountArgument = () => new Argument("<account>", "its id or its name, as relay accounts list prints them");
@@ -36,6 +47,10 @@ function policyOptions(command: Command): Command {
     .option("--requests-per-minute <count>", "none: no limit")
     .option("--tokens-per-minute <count>", "none: no limit")
     .option("--concurrency <streams>", "requests at once, at most 100; a new key has 20")
+    .option(
+      "--waiting <seconds,line>",
+      "instead of a refusal at --concurrency: waits so long, in a line of so many, such as 10,5; none: refused at once",
+    )
     .option("--per-day <dollars>", "cost per day; none: no limit")
     .option("--per-week <dollars>", "cost per week, from Monday on; none: no limit")
     .option("--per-month <dollars>", "cost per month; none: no limit")
@@ -117,6 +132,15 @@ function addKeyChanges(commands: Command): void {
     .action((key: string, dollars: string, options: Common & { note?: string; key?: string }) =>
       withApi(options, async (client) => (await keys()).topUp(client, key, dollars, options)),
     );
+  apiOptions(commands.command("adjust"))
+    .addArgument(keyArgument())
+    .argument("<dollars>", "by how much, such as -3 or 0.5")
+    .description("corrects the balance of a prepaid client key, up or down; the note says why")
+    .requiredOption("--note <text>", "why")
+    .option("--key <text>", "an Idempotency-Key: with the same one, nothing is corrected twice")
+    .action((key: string, dollars: string, options: Common & { note: string; key?: string }) =>
+      withApi(options, async (client) => (await keys()).adjustBalance(client, key, dollars, options)),
+    );
   listOptions(commands.command("balance"))
     .addArgument(keyArgument())
     .description("the balance of a client key, and what changed it, the newest first")
@@ -129,13 +153,13 @@ function secretOptions(command: Command): Command {
   return command
     .option("--api-key-from-env <name>", "the environment variable that holds the provider's API key")
     .option("--api-key-from-file <file>", "the file that holds it; -: standard input")
-    .option("--bearer", "anthropic-compatible: the key goes as a bearer token instead of x-api-key")
     .option("--proxy-login-from-env <name>", "the environment variable that holds the proxy's user:password");
 }
 
 function accountOptions(command: Command): Command {
   return secretOptions(command)
-    .option("--base-url <url>", "of a compatible provider: where its API is")
+    .option("--base-url <url>", "of a compatible provider, or of a gateway before gemini: where its API is")
+    .option("--bearer", "anthropic, anthropic-compatible: the key goes as a bearer token instead of x-api-key")
     .option("--setting <settings...>", "another setting of the provider, such as name=value")
     .option("--proxy <url>", "http://, https:// or socks5://host:port that calls go through; none: direct")
     .option("--group <names...>", "groups that it is in; none: no group")
@@ -158,7 +182,7 @@ function addAccounts(commands: Command): void {
     .description("lists upstream accounts with their condition and load")
     .option("--platform <name>", "only of this platform: anthropic, openai, gemini")
     .option("--group <name>", "only of this group")
-    .option("--only <state>", "only in this state: healthy, rate-limited, overloaded, unauthorised, blocked …")
+    .addOption(new Option("--only <state>", "only in this state").choices(accountStates))
     .action((options: Listing & { platform?: string; group?: string; only?: string }) =>
       withApi(options, async (client) => (await accounts()).listAccounts(client, options)),
     );
@@ -212,20 +236,47 @@ function addAccounts(commands: Command): void {
   }
 }
 
+function filterOptions(command: Command): Command {
+  return command
+    .option("--only-key <key>", "only of this client key: its id")
+    .option("--only-account <account>", "only of this upstream account: its id or its name")
+    .option("--only-model <model>", "only of this model, by its full name");
+}
+
+const outcomes: readonly ItemOf<"listRelayRecords">["outcome"][] = [
+  "ok",
+  "budget",
+  "deadline",
+  "client-gone",
+  "upstream-error",
+  "refused",
+  "lease-expired",
+  "relay-error",
+];
+
 function addUsage(relay: Command): void {
   const windowOptions = (command: Command) =>
     command
       .option("--from <time>", "such as 2026-11-01; default: 30 days before the end")
       .option("--to <time>", "not part of it; default: now");
-  windowOptions(apiOptions(relay.command("usage")))
+  filterOptions(windowOptions(apiOptions(relay.command("usage"))))
     .description("what was used and charged, with its total")
-    .option("--by <dimensions>", "one or two of key, account, model, hour, day, month, such as key,model", "day")
-    .option("--only-key <key>", "only of this client key")
-    .option("--only-account <account>", "only of this upstream account")
-    .option("--only-model <model>", "only of this model")
+    .option(
+      "--by <dimensions>",
+      "one or two of key, account, model, provider, platform, hour, day, month, such as key,model; at most one of time",
+      "day",
+    )
     .option("--csv", "print CSV instead, for a spreadsheet", false)
     .action((options: UsageOptions & Common) =>
       withApi(options, async (client) => (await usage()).showUsage(client, options)),
+    );
+  filterOptions(listOptions(relay.command("records")))
+    .description("single requests, refused and failed ones too, the newest first; never a prompt or an answer")
+    .option("--from <time>", "such as 2026-11-01; default: a day before the end")
+    .option("--to <time>", "not part of it; default: now")
+    .addOption(new Option("--outcome <outcome>", "only those that ended so").choices(outcomes))
+    .action((options: RecordsOptions & Common) =>
+      withApi(options, async (client) => (await usage()).listRecords(client, options)),
     );
   apiOptions(group(relay, "prices", "what models are charged").command("list"))
     .description("lists prices in dollars per million tokens, with their sources")
@@ -235,7 +286,7 @@ function addUsage(relay: Command): void {
     );
   windowOptions(apiOptions(relay.command("me")))
     .description("for the holder of a client key: its limits, what is left of them, and what it used; needs no sign-in")
-    .option("--key-from-env <name>", "the environment variable that holds the key", "CAUSEWAY_RELAY_KEY")
+    .option("--key-from-env <name>", "the environment variable that holds the key; default: CAUSEWAY_RELAY_KEY")
     .option("--key-from-file <file>", "the file that holds it; -: standard input")
     .action((options: OwnOptions & Common) =>
       withApi(options, async (client) => (await usage()).showMe(client, options)),

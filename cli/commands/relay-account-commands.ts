@@ -22,6 +22,14 @@ const pathOf = (accountId: string, rest = "") => `${base}/${encodeURIComponent(a
 const mostLookedAt = 1000;
 const mostErrorsShown = 5;
 
+/** What a change replaces: whoever changes one of these gives the others as they were. */
+export function settingsKept(account: AccountView) {
+  const { name, provider, settings, groups, priority, weight, schedulable, standby, expiresAt } = account;
+  const { concurrency, dailyQuotaNanoUsd, models, modelMapping, proxy } = account;
+  const kept = { name, provider, settings, groups, priority, weight, schedulable, standby, expiresAt };
+  return { ...kept, concurrency, dailyQuotaNanoUsd, models, modelMapping, proxy };
+}
+
 export async function listAccounts(
   client: ApiClient,
   options: OutputOptions & {
@@ -60,12 +68,32 @@ export async function addAccount(
   if (credential === undefined)
     throw new UsageProblem("The API key is missing: give --api-key-from-env or --api-key-from-file.");
   const settings = settingsOf(options);
+  await demandNewName(client, options.name);
   const body = { name: options.name, provider, ...changesOf(options), ...(settings && { settings }), credential };
   const account = await client.post("createRelayAccount", base, body);
-  if (options.test) return testAccount(client, account.accountId, options);
-  if (options.json) sayJson(account);
-  else sayAccount(account);
-  return 0;
+  if (!options.test) {
+    if (options.json) sayJson(account);
+    else sayAccount(account);
+    return 0;
+  }
+  const { accountId } = account;
+  const code = await testAccount(client, accountId, options);
+  if (!options.json) {
+    const cure = `For another API key: npx causeway relay accounts set-credential ${accountId}; to take it away: … accounts delete ${accountId}.`;
+    sayLine(code === 0 ? `It is added as ${accountId}.` : `It is added all the same, as ${accountId}. ${cure}`);
+  }
+  return code;
+}
+
+/** Whoever types the command again, after a test that failed or an answer that was lost, does not want a second account. */
+async function demandNewName(client: ApiClient, name: string): Promise<void> {
+  const { items } = await client.list("listRelayAccounts", base, {}, mostLookedAt);
+  const present = items.find((account) => account.name === name.trim());
+  if (present === undefined) return;
+  throw new UsageProblem(
+    `There is an account ${present.name} already, ${present.accountId}. To give it another API key: ` +
+      `npx causeway relay accounts set-credential ${present.accountId}; for one more choose another --name.`,
+  );
 }
 
 export async function showAccount(client: ApiClient, named: string, { json }: OutputOptions): Promise<void> {
@@ -167,11 +195,13 @@ async function replace(
   change: (before: AccountView) => Readonly<Record<string, unknown>>,
 ): Promise<AccountView> {
   const { data: before, etag } = await client.getTagged("getRelayAccount", pathOf(accountId));
-  const { name, provider, settings, groups, priority, weight, schedulable, standby, expiresAt } = before;
-  const { concurrency, dailyQuotaNanoUsd, models, modelMapping, proxy } = before;
-  const kept = { name, provider, settings, groups, priority, weight, schedulable, standby, expiresAt };
-  const body = { ...kept, concurrency, dailyQuotaNanoUsd, models, modelMapping, proxy, ...change(before) };
+  const body = { ...settingsKept(before), ...change(before) };
   return client.put("changeRelayAccount", pathOf(accountId), body, etag);
+}
+
+/** Its id, from that or from its name; an id of an account that was deleted stays what it is. */
+export async function accountIdOf(client: ApiClient, named: string): Promise<string> {
+  return /^acc-[0-9a-f]+$/.test(named) ? named : (await find(client, named)).accountId;
 }
 
 /** By its id, else by a name that one account alone has. */

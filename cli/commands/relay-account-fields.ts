@@ -8,6 +8,7 @@ import { dollars, timeOf, whole } from "./relay-key-policy.ts";
 
 export interface AccountOptions extends SecretOptions {
   readonly baseUrl?: string;
+  readonly bearer?: boolean;
   readonly setting?: readonly string[];
   readonly proxy?: string;
   readonly group?: readonly string[];
@@ -78,7 +79,6 @@ function proxyOf(text: string) {
 }
 
 export function stateOf({ serving, condition }: Pick<AccountView, "serving" | "condition">): string {
-  if (serving.now) return condition.state;
   return serving.reason ?? condition.state;
 }
 

@@ -6,7 +6,6 @@ import { UsageProblem } from "../usage-problem.ts";
 export interface SecretOptions {
   readonly apiKeyFromEnv?: string;
   readonly apiKeyFromFile?: string;
-  readonly bearer?: boolean;
   readonly proxyLoginFromEnv?: string;
 }
 

@@ -11,7 +11,7 @@ import { expiryOf, type PolicyOptions, policyChange } from "./relay-key-policy.t
 const base = "/api/relay/keys";
 
 /** A key's text must not stand in an address, which is logged on its way. */
-function pathOf(keyId: string, rest = ""): string {
+export function pathOf(keyId: string, rest = ""): string {
   if (keyId.startsWith("cwk_"))
     throw new UsageProblem("Give the key's id, not the key itself: relay keys list shows it.");
   return `${base}/${encodeURIComponent(keyId)}${rest}`;
@@ -57,6 +57,12 @@ export async function createKeys(
     OutputOptions & { readonly balance?: string; readonly disabled?: true; readonly key?: string },
 ): Promise<void> {
   const { balance, disabled, key = randomUUID(), owner, tag, json } = options;
+  // A balance that no request needs would limit nothing, and look as if it did.
+  if (balance !== undefined && options.prepaid !== true) {
+    throw new UsageProblem(
+      "--balance is what a prepaid key begins with: give --prepaid as well, or --total for a limit.",
+    );
+  }
   const expiry = expiryOf(options);
   const common = {
     enabled: disabled !== true,
@@ -162,13 +168,30 @@ export async function topUp(
   sayLine(`${dollarsOf(entry.nanoUsd)} were added; the balance is ${dollarsOf(entry.balanceNanoUsd)}.`);
 }
 
+/** The API demands a note: a correction without its reason helps nobody who reads the ledger later. */
+export async function adjustBalance(
+  client: ApiClient,
+  keyId: string,
+  sum: string,
+  { note, key, json }: OutputOptions & { readonly note: string; readonly key?: string },
+): Promise<void> {
+  const body = { kind: "adjustment", nanoUsd: nanoUsdOf(sum, "<dollars>"), note };
+  const entry = await client.post("changeRelayBalance", pathOf(keyId, "/balance"), body, key);
+  if (json) return sayJson(entry);
+  sayLine(`It was changed by ${dollarsOf(entry.nanoUsd)}; the balance is ${dollarsOf(entry.balanceNanoUsd)}.`);
+}
+
 export async function listBalance(
   client: ApiClient,
   keyId: string,
   { limit, json }: OutputOptions & { readonly limit: number },
 ): Promise<void> {
-  const { items, hasMore } = await client.list("listRelayBalance", pathOf(keyId, "/balance"), {}, limit);
-  if (json) return sayJson({ items, hasMore });
+  const path = pathOf(keyId, "/balance");
+  const [{ items, hasMore }, { balanceNanoUsd }] = await Promise.all([
+    client.list("listRelayBalance", path, {}, limit),
+    client.get("listRelayBalance", path, { limit: 1 }),
+  ]);
+  if (json) return sayJson({ balanceNanoUsd, items, hasMore });
   sayTable(
     [
       { title: "when", text: ({ at }) => shortTime(at) },
@@ -178,14 +201,18 @@ export async function listBalance(
       { title: "note", text: ({ note }) => note, tooLong: "wrap" },
     ],
     items,
-    "Nothing has changed this balance yet.",
+    "Nothing has been added to this balance, or taken off, since the key was made.",
   );
   sayMore(hasMore, items.length);
+  sayLine("");
+  sayLine(balanceNanoUsd === null ? "The key is not prepaid." : `The balance is ${dollarsOf(balanceNanoUsd)} now.`);
 }
 
 function sayKey(key: KeyView): void {
   const { policy, expiry } = key;
-  const bound = policy.boundTo;
+  const { boundTo: bound, unknownPriceCeiling: ceiling, waiting } = policy;
+  const { longestMilliseconds, most } = waiting;
+  const formerEnd = key.secrets.find(({ endsAt }) => endsAt !== null)?.endsAt;
   sayFacts({
     key: key.keyId,
     name: key.name,
@@ -194,19 +221,38 @@ function sayKey(key: KeyView): void {
     text: key.maskedKey,
     state: key.state,
     created: shortTime(key.createdAt),
-    expires: expiry && (expiry.kind === "at" ? shortTime(expiry.at) : `${expiry.days} days after its first request`),
+    // With its first request the days have become a time.
+    expires: key.expiresAt
+      ? shortTime(key.expiresAt)
+      : expiry?.kind === "after-first-use"
+        ? firstUse(expiry.days)
+        : null,
+    "text before": formerEnd && `taken until ${shortTime(formerEnd)}`,
     platforms: policy.platforms.join(", "),
     models: policy.models.join(", ") || "all",
     addresses: policy.addresses.join(", ") || "all",
     "served by": bound && (bound.kind === "account" ? `account ${bound.accountId}` : `group ${bound.group}`),
     multiplier: policy.multiplierThousandths === 1000 ? undefined : String(policy.multiplierThousandths / 1000),
-    balance: key.balanceNanoUsd === null ? undefined : dollarsOf(key.balanceNanoUsd),
+    estimate: policy.estimate === "strict" ? undefined : policy.estimate,
+    "unknown price": ceiling === null ? undefined : `${dollarsOf(ceiling)} a request`,
+    waiting: most === 0 ? undefined : `up to ${longestMilliseconds / 1000} s, in a line of ${most}`,
+    balance: balanceOf(key),
     "time zone": policy.timeZone,
     running: key.streams,
   });
   sayLine("");
   sayLimits(key.limits);
 }
+
+/** A balance that was filled before the key became prepaid, or is left from then, covers nothing. */
+function balanceOf({ balanceNanoUsd, policy }: KeyView): string | undefined {
+  if (policy.prepaid) return `${dollarsOf(balanceNanoUsd ?? 0)}, which requests need`;
+  return balanceNanoUsd === null
+    ? undefined
+    : `${dollarsOf(balanceNanoUsd)}, which no request needs: it is not prepaid`;
+}
+
+const firstUse = (days: number) => `${days} days after its first request`;
 
 export function sayLimits(limits: readonly LimitFigure[]): void {
   const shown = ({ unit }: LimitFigure, figure: number) => (unit === "nano-usd" ? dollarsOf(figure) : String(figure));

@@ -1,4 +1,5 @@
 // A client key's policy from the options of a command: what is given is changed, the rest stays as it was.
+import { isIP } from "node:net";
 import type { AnswerOf } from "../api/operations.ts";
 import { nanoUsdOf } from "../dollars.ts";
 import { UsageProblem } from "../usage-problem.ts";
@@ -16,6 +17,7 @@ export interface PolicyOptions {
   readonly requestsPerMinute?: string;
   readonly tokensPerMinute?: string;
   readonly concurrency?: string;
+  readonly waiting?: string;
   readonly perDay?: string;
   readonly perWeek?: string;
   readonly perMonth?: string;
@@ -45,11 +47,12 @@ export function policyChange(options: PolicyOptions, before?: Policy): Record<st
     timeZone: options.timeZone,
     platforms: listOf(options.platform, undefined),
     models: listOf(options.model, []),
-    addresses: listOf(options.address, []),
+    addresses: listOf(options.address?.map(addressOf), []),
     boundTo: boundTo(options),
     requestsPerMinute: count(options.requestsPerMinute, "--requests-per-minute"),
     tokensPerMinute: count(options.tokensPerMinute, "--tokens-per-minute"),
-    concurrency: count(options.concurrency, "--concurrency"),
+    concurrency: options.concurrency === undefined ? undefined : whole(options.concurrency, "--concurrency"),
+    waiting: options.waiting === undefined ? undefined : waitingOf(options.waiting),
     spend: Object.keys(spend).length > 0 ? { ...before?.spend, ...spend } : undefined,
     familySpend: options.family && familyLimits(options.family, before),
     multiplierThousandths: thousandths(options.multiplier),
@@ -88,7 +91,10 @@ export function whole(text: string, option: string): number {
 /** `none` is null: no limit. */
 export function dollars(text: string | undefined, option: string): number | null | undefined {
   if (text === undefined) return undefined;
-  return text === "none" ? null : nanoUsdOf(text, option);
+  if (text === "none") return null;
+  const nanoUsd = nanoUsdOf(text, option);
+  if (nanoUsd < 0) throw new UsageProblem(`${option} ${text}: give 0 dollars or more, or none.`);
+  return nanoUsd;
 }
 
 function count(text: string | undefined, option: string): number | null | undefined {
@@ -119,10 +125,30 @@ function familyLimits(given: readonly string[], before: Policy | undefined) {
         `--family ${text}: give a family, a window (${windows.join(", ")}) and dollars, such as opus.week=50.`,
       );
     }
-    limits[family] = { ...limits[family], [window]: dollars(sum, "--family") ?? null };
+    limits[family] = { ...limits[family], [window]: dollars(sum, `--family ${family}.${window}`) ?? null };
   }
   const isLimited = (limit: Record<string, number | null>) => Object.values(limit).some((sum) => sum !== null);
   return Object.fromEntries(Object.entries(limits).filter(([, limit]) => isLimited(limit)));
+}
+
+/** `10,5`: ten seconds in a line of five. */
+function waitingOf(text: string): Policy["waiting"] {
+  if (text === "none") return { longestMilliseconds: 0, most: 0 };
+  const [, seconds = "", most = ""] = /^(\d{1,3}(?:\.\d{1,3})?),(\d{1,3})$/.exec(text) ?? [];
+  if (seconds === "") {
+    throw new UsageProblem(`--waiting ${text}: give seconds and the length of the line, such as 10,5; or none.`);
+  }
+  return { longestMilliseconds: Math.round(Number(seconds) * 1000), most: Number(most) };
+}
+
+function addressOf(text: string): string {
+  if (text === "all") return text;
+  const [, address = "", bits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const version = isIP(address);
+  if (version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128)) return text;
+  throw new UsageProblem(
+    `--address ${text} is no IP address and no CIDR range; give one such as 203.0.113.7 or 10.0.0.0/8.`,
+  );
 }
 
 function thousandths(text: string | undefined): number | undefined {

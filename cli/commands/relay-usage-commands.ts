@@ -2,12 +2,13 @@
 import type { ApiClient } from "../api/api-client.ts";
 import { ApiProblem } from "../api/api-problem.ts";
 import type { AnswerOf } from "../api/operations.ts";
-import { sayFacts, sayJson, sayLine, sayTable, shortTime, type TableColumn } from "../api/output.ts";
+import { sayFacts, sayJson, sayLine, sayMore, sayTable, shortTime, type TableColumn } from "../api/output.ts";
 import { dollarsOf } from "../dollars.ts";
 import { UsageProblem } from "../usage-problem.ts";
 import type { OutputOptions } from "./job-commands.ts";
+import { accountIdOf } from "./relay-account-commands.ts";
 import { readSecret } from "./relay-credential.ts";
-import { sayLimits } from "./relay-key-commands.ts";
+import { pathOf as pathOfKey, sayLimits } from "./relay-key-commands.ts";
 import { timeOf } from "./relay-key-policy.ts";
 
 interface WindowOptions {
@@ -15,35 +16,88 @@ interface WindowOptions {
   readonly to?: string;
 }
 
-export interface UsageOptions extends OutputOptions, WindowOptions {
-  readonly by: string;
+interface Filters {
   readonly onlyKey?: string;
   readonly onlyAccount?: string;
   readonly onlyModel?: string;
+}
+
+export interface UsageOptions extends OutputOptions, WindowOptions, Filters {
+  readonly by: string;
   readonly csv: boolean;
 }
 
+export interface RecordsOptions extends OutputOptions, WindowOptions, Filters {
+  readonly outcome?: string;
+  readonly limit: number;
+}
+
 export interface OwnOptions extends OutputOptions, WindowOptions {
-  readonly keyFromEnv: string;
+  readonly keyFromEnv?: string;
   readonly keyFromFile?: string;
 }
 
 type Row = Partial<AnswerOf<"getRelayUsage">["rows"][number]> & AnswerOf<"getOwnRelayUsage">["rows"][number];
 
 const standardWindowMilliseconds = 30 * 24 * 3_600_000;
+/** Of more keys the rest go by their ids alone. */
+const mostNamed = 1000;
+const ownVariable = "CAUSEWAY_RELAY_KEY";
 
 export async function showUsage(client: ApiClient, options: UsageOptions): Promise<void> {
-  const { by, onlyKey, onlyAccount, onlyModel, csv, json } = options;
-  const filter = { keyId: onlyKey, accountId: onlyAccount, model: onlyModel };
-  const query = { ...windowOf(options), groupBy: by, ...filter };
+  const { by, csv, json } = options;
+  if (csv && json) throw new UsageProblem("Give --csv or --json, not both.");
+  const query = { ...windowOf(options), groupBy: by, ...(await filterOf(client, options)) };
   if (csv) {
-    if (json) throw new UsageProblem("Give --csv or --json, not both.");
     process.stdout.write(await client.getText("exportRelayUsageTable", "/api/relay/usage.csv", query));
     return;
   }
   const { rows, total, groupBy, ...window } = await client.get("getRelayUsage", "/api/relay/usage", query);
   if (json) return sayJson({ ...window, groupBy, rows, total });
-  sayUsage(rows, total, groupBy);
+  sayUsage(rows, total, groupBy, await namesOf(client, rows));
+  if (window.isCut) sayLine("There are more groups than these; the total is of all.");
+}
+
+/** People know keys and accounts by names; the ids are what other commands take. */
+async function namesOf(client: ApiClient, rows: readonly Row[]): Promise<ReadonlyMap<string, string>> {
+  const names = new Map<string, string>();
+  if (rows.some(({ account }) => account !== undefined)) {
+    const { items } = await client.list("listRelayAccounts", "/api/relay/accounts", {}, mostNamed);
+    for (const { accountId, name } of items) names.set(accountId, name);
+  }
+  if (rows.some(({ key }) => key !== undefined)) {
+    for (const deleted of [undefined, true]) {
+      const { items } = await client.list("listRelayKeys", "/api/relay/keys", { deleted }, mostNamed);
+      for (const { keyId, name } of items) names.set(keyId, name);
+    }
+  }
+  return names;
+}
+
+/** Single requests, refused ones too: what a holder of a key asks about. */
+export async function listRecords(client: ApiClient, options: RecordsOptions): Promise<void> {
+  const { from, to, outcome, limit, json } = options;
+  const window = { from: from && timeOf(from, "--from"), to: to && timeOf(to, "--to") };
+  const query = { ...window, outcome, ...(await filterOf(client, options)) };
+  const { items, hasMore } = await client.list("listRelayRecords", "/api/relay/records", query, limit);
+  if (json) return sayJson({ items, hasMore });
+  sayTable(
+    [
+      { title: "when", text: ({ startedAt }) => shortTime(startedAt) },
+      { title: "request", text: ({ requestId }) => requestId },
+      { title: "key", text: ({ keyId }) => keyId },
+      { title: "model", text: ({ modelAsked }) => modelAsked || "(none)", tooLong: "middle" },
+      { title: "status", text: ({ status }) => status, align: "right" },
+      { title: "outcome", text: ({ outcome: end, reason }) => (reason === "" ? end : `${end}: ${reason}`) },
+      { title: "input", text: ({ usage }) => usage.inputTokens, align: "right" },
+      { title: "output", text: ({ usage }) => usage.outputTokens, align: "right" },
+      { title: "charged", text: ({ chargedNanoUsd }) => dollarsOf(chargedNanoUsd), align: "right" },
+      { title: "client", text: ({ client: program }) => program, tooLong: "middle" },
+    ],
+    items,
+    "There are no such requests in this time; without --from it is the last day.",
+  );
+  sayMore(hasMore, items.length);
 }
 
 export async function listPrices(
@@ -77,9 +131,13 @@ export async function listPrices(
 
 export async function showMe(client: ApiClient, options: OwnOptions): Promise<void> {
   const { keyFromEnv, keyFromFile, json } = options;
-  const asked = { env: keyFromFile === undefined ? keyFromEnv : undefined, file: keyFromFile };
-  const key = await readSecret(asked, ["--key-from-env", "--key-from-file"], false);
-  if (key === undefined) throw new UsageProblem("Whose? Give --key-from-env or --key-from-file.");
+  const env = keyFromEnv ?? (keyFromFile === undefined && process.env[ownVariable] ? ownVariable : undefined);
+  const key = await readSecret({ env, file: keyFromFile }, ["--key-from-env", "--key-from-file"], false);
+  if (key === undefined) {
+    throw new UsageProblem(
+      `Whose? Set ${ownVariable} to the key, or give --key-from-env NAME or --key-from-file FILE.`,
+    );
+  }
   const query = { ...windowOf(options), groupBy: "model" };
   const [own, used] = await Promise.all([
     client.getByKey("getOwnRelayKey", "/api/relay/me", key),
@@ -106,16 +164,23 @@ export async function showMe(client: ApiClient, options: OwnOptions): Promise<vo
   sayLine("");
   sayLimits(own.limits);
   sayLine("");
-  sayUsage(used.rows, used.total, ["model"]);
+  sayUsage(used.rows, used.total, ["model"], new Map());
 }
 
-function sayUsage(rows: readonly Row[], total: Row, groupBy: readonly (keyof Row)[]): void {
-  const names = groupBy.map((dimension) => ({
-    title: dimension,
-    text: (row: Row) => (row === total ? (dimension === groupBy[0] ? "in all" : "") : row[dimension]),
-    tooLong: "middle" as const,
-  }));
-  const figures: readonly TableColumn<Row>[] = [
+function sayUsage(
+  rows: readonly Row[],
+  total: Row,
+  groupBy: readonly (keyof Row)[],
+  names: ReadonlyMap<string, string>,
+): void {
+  const groups = groupBy.flatMap((dimension): TableColumn<Row>[] => {
+    const last = dimension === groupBy[0] ? "in all" : "";
+    const id = (row: Row) => (row === total ? last : named(row[dimension], dimension));
+    const column = { title: dimension, text: id, tooLong: "middle" as const };
+    if (dimension !== "key" && dimension !== "account") return [column];
+    return [column, { title: "name", text: (row) => names.get(row[dimension] ?? "") ?? "", tooLong: "middle" }];
+  });
+  const figures: TableColumn<Row>[] = [
     { title: "requests", text: ({ requests }) => requests, align: "right" },
     { title: "refused", text: ({ refused }) => refused, align: "right" },
     { title: "failed", text: ({ failed }) => failed, align: "right" },
@@ -125,7 +190,27 @@ function sayUsage(rows: readonly Row[], total: Row, groupBy: readonly (keyof Row
     { title: "output", text: ({ outputTokens }) => outputTokens, align: "right" },
     { title: "charged", text: ({ chargedNanoUsd }) => dollarsOf(chargedNanoUsd), align: "right" },
   ];
-  sayTable([...names, ...figures], rows.length === 0 ? [] : [...rows, total], "Nothing was used in this time.");
+  // Beside the charge where a multiplier or a mapping makes them two things; it is none of a key holder's business.
+  const { realNanoUsd } = total;
+  if (realNanoUsd !== undefined && realNanoUsd !== total.chargedNanoUsd) {
+    figures.push({ title: "real cost", text: (row) => dollarsOf(row.realNanoUsd ?? 0), align: "right" });
+  }
+  sayTable([...groups, ...figures], rows.length === 0 ? [] : [...rows, total], "Nothing was used in this time.");
+}
+
+/** Times are whole hours, days and months; a request that was refused before it named one has no model or account. */
+function named(value: string | number | undefined, dimension: keyof Row): string {
+  if (value === undefined || value === "") return "(none)";
+  const text = String(value);
+  if (dimension === "hour") return shortTime(text);
+  return dimension === "day" ? text.slice(0, 10) : dimension === "month" ? text.slice(0, 7) : text;
+}
+
+/** Who mistypes one is told so, instead of that nothing was used. */
+async function filterOf(client: ApiClient, { onlyKey, onlyAccount, onlyModel }: Filters) {
+  if (onlyKey !== undefined) await client.get("getRelayKey", pathOfKey(onlyKey));
+  const accountId = onlyAccount === undefined ? undefined : await accountIdOf(client, onlyAccount);
+  return { keyId: onlyKey, accountId, model: onlyModel };
 }
 
 function windowOf({ from, to }: WindowOptions): { from: string; to: string | undefined } {

@@ -35,7 +35,12 @@ export const eventFacts: { readonly [Name in EventName]: EventFacts<Name> } = {
   RelayAccountLimited: { severity: "warning", subject: ["accountId"], runbook: "A relay account is limited" },
   RelayAccountBlocked: { severity: "critical", subject: ["accountId"], runbook: "A relay account is blocked" },
   RelayAccountRecovered: { severity: "info", subject: ["accountId"], runbook: "A relay account is limited" },
-  RelayBudgetNear: { severity: "warning", subject: ["keyId", "limit", "percent"], runbook: "A key nears its limit" },
+  // A new window is trouble of its own.
+  RelayBudgetNear: {
+    severity: "warning",
+    subject: ["keyId", "limit", "percent", "resetAt"],
+    runbook: "A key nears its limit",
+  },
   RelayOverrun: { severity: "warning", subject: ["keyId"], runbook: "An upstream reported more than was reserved" },
   RelayErrorRate: { severity: "critical", subject: ["accountId"], runbook: "Relay requests fail" },
   RelayErrorRateNormal: { severity: "info", subject: ["accountId"], runbook: "Relay requests fail" },

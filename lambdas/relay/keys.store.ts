@@ -250,8 +250,9 @@ export class KeysStore {
     const { client, keysTable: TableName } = this.#options;
     const item = { ...itemKeyOf(key.keyId), ...newLedgerItem(key) };
     const meta = { ...metaKeyOf(key.keyId), ...newMetaItem(key, keysListing, this.#at()) };
+    const items = [item, meta, ...this.#firstEntry(key)];
     const write = new TransactWriteItemsCommand({
-      TransactItems: [{ Put: { TableName, Item: item, ...isNew } }, { Put: { TableName, Item: meta, ...isNew } }],
+      TransactItems: items.map((Item) => ({ Put: { TableName, Item, ...isNew } })),
     });
     try {
       await this.#call(() => client.send(write));
@@ -262,6 +263,15 @@ export class KeysStore {
       if (present.h?.M?.[key.hash] !== undefined) return;
       throw new CausewayError("Conflict", `There is a key ${key.keyId} already, with another text.`);
     }
+  }
+
+  /** What a key begins with stands in its ledger, too: the sum of the entries is all that was ever paid in. */
+  #firstEntry({ keyId, balanceNanoUsd: nanoUsd, by }: NewKey): Record<string, Attribute>[] {
+    if (nanoUsd === 0) return [];
+    const at = this.#at();
+    const entry: BalanceEntry = { entryId: "first", at, kind: "top-up", nanoUsd, note: "What the key began with", by };
+    const kept = attributesOf({ ...entry, listing: balanceListing(keyId), createdAt: at });
+    return [{ ...entryKeyOf(keyId, entry.entryId), ...kept }];
   }
 
   /** The version after it. `plan` gives undefined where nothing is to be done. */

@@ -37,7 +37,11 @@ const beginnings: readonly (readonly [RegExp, ProtocolName])[] = [
 
 /** Never throws: what a protocol does not serve, it refuses itself, in its own words. `path` may have double slashes. */
 export function routeRequest(asked: ClientRequest): Routed {
-  const path = asked.path.replace(/\/{2,}/g, "/").replace(/(?<=.)\/$/, "");
+  const path = asked.path
+    .replace(/\/{2,}/g, "/")
+    .replace(/(?<=.)\/$/, "")
+    // Gemini's method behind the model's name, as strict clients and proxies encode it.
+    .replace(/%3a(?=(\w+Contents?|countTokens)$)/i, ":");
   const [prefix, named] = prefixes.find(([form]) => form.test(path)) ?? [undefined, undefined];
   const { version, rest } = splitVersion(prefix === undefined ? path : path.replace(prefix, "") || "/");
   const name = named ?? protocolOf(version, rest, asked);

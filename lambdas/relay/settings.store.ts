@@ -6,8 +6,10 @@ import {
   PutCommand,
   QueryCommand,
 } from "@aws-sdk/lib-dynamodb";
+import * as z from "zod";
 import { CausewayError, isErrorNamed } from "../shared/errors.ts";
 import type { Price } from "./counting/price.ts";
+import type { FormerRecordDays } from "./counting/rebuild.ts";
 import {
   groupItem,
   priceItem,
@@ -27,12 +29,16 @@ const mostOverrides = 1000;
 /** More than both, so that a list is whole. */
 const mostListed = 2000;
 
+const readFormer = z.array(z.object({ recordDays: z.number(), until: z.number() })).optional();
+
 type Item = Record<string, unknown>;
 
 export interface VersionedSettings {
   readonly settings: RelaySettings;
   /** 0: nobody has changed them yet. */
   readonly version: number;
+  /** Absent: records were always kept as long as now. */
+  readonly formerRecordDays?: readonly FormerRecordDays[];
 }
 
 export class SettingsStore {
@@ -48,16 +54,22 @@ export class SettingsStore {
   async settings(): Promise<VersionedSettings> {
     const item = await this.#get(settingsItem);
     if (item === undefined) return { settings: relaySettingsSchema.parse({}), version: 0 };
-    return { settings: readSettings(item), version: Number(item.version) };
+    const former = readFormer.parse(item.formerRecordDays);
+    const versioned = { settings: readSettings(item), version: Number(item.version) };
+    return former === undefined ? versioned : { ...versioned, formerRecordDays: former };
   }
 
   /** The new version. Throws `PreconditionFailed` where somebody else changed them since `seenVersion`. */
-  async putSettings(settings: RelaySettings, seenVersion: number): Promise<number> {
+  async putSettings(
+    settings: RelaySettings,
+    seenVersion: number,
+    formerRecordDays?: readonly FormerRecordDays[],
+  ): Promise<number> {
     try {
       await this.#client.send(
         new PutCommand({
           TableName: this.#table,
-          Item: { ...keyOf(settingsItem), value: settings, version: seenVersion + 1 },
+          Item: { ...keyOf(settingsItem), value: settings, version: seenVersion + 1, formerRecordDays },
           ConditionExpression: seenVersion === 0 ? "attribute_not_exists(#version)" : "#version = :seen",
           ExpressionAttributeNames: { "#version": "version" },
           ...(seenVersion > 0 && { ExpressionAttributeValues: { ":seen": seenVersion } }),

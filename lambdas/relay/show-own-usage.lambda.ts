@@ -28,7 +28,7 @@ export const handler = defineRoutes({
       readKey: async (keyId: string) => (await keys.read(keyId))?.key,
     };
     return {
-      ...{ now: Date.now, keys, rows: (unit: Parameters<TotalsStore["rows"]>[0]) => totals.rows(unit) },
+      ...{ now: Date.now, keys, rows: (...asked: Parameters<TotalsStore["rows"]>) => totals.rows(...asked) },
       keyHolder: (headers: ReadonlyMap<string, string>, sourceIp: string) =>
         findKeyHolder(headers, sourceIp, holderPorts),
     };

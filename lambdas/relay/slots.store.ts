@@ -150,15 +150,18 @@ function replaceExpired(present: number, expired: readonly [string, AttributeVal
   };
 }
 
-function sumsOf({ failed, firstByteMilliseconds, realNanoUsd }: SlotFigures, now: number): [string, number][] {
+function sumsOf(figures: SlotFigures, now: number): [string, number][] {
+  const { failed, firstByteMilliseconds, realNanoUsd, isCostAlone = false } = figures;
   const minute = minuteOf(now);
+  const cost: [string, number][] = realNanoUsd > 0 ? [[`c${dayOf(now)}`, realNanoUsd]] : [];
+  if (isCostAlone) return cost;
   return [
     [`a${minute}`, 1],
     ...(failed ? [[`e${minute}`, 1] as [string, number]] : []),
     ...(!failed && firstByteMilliseconds !== undefined
       ? [[`f${minute}`, Math.round(firstByteMilliseconds)] as [string, number]]
       : []),
-    ...(realNanoUsd > 0 ? [[`c${dayOf(now)}`, realNanoUsd] as [string, number]] : []),
+    ...cost,
   ];
 }
 

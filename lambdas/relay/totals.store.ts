@@ -13,7 +13,7 @@ import {
   UpdateCommand,
 } from "@aws-sdk/lib-dynamodb";
 import { CausewayError, isErrorNamed } from "../shared/errors.ts";
-import { areSame, type Figures, figureNames, rowKeyNames } from "./counting/figures.ts";
+import { areSame, type Figures, figureNames, rowKeyNames, rowPrefixOf } from "./counting/figures.ts";
 import type { Claim, StoredRow, StoredRows } from "./counting/roll-up.ts";
 import { levels, partitionOf, type Unit, unitOf } from "./counting/units.ts";
 
@@ -22,8 +22,8 @@ const notes = "notes";
 /** Behind every row's item: none begins with it. */
 const laneItem = "~";
 
-/** Of one unit. Beyond it something is wrong: 16 lanes of 2,000 rows each. */
-const mostRows = 40_000;
+/** Of one unit. Beyond it something is wrong: 20,000 rows, one for each further key and account, and some that became nothing. */
+const mostRows = 200_000;
 /** Looked at for marks that nobody holds. */
 const mostMarks = 2000;
 
@@ -133,11 +133,15 @@ export class TotalsStore {
     }
   }
 
-  /** Strongly consistent. Throws `UnexpectedFailure` for a unit of more rows than there can be. */
-  async rows(unit: Unit): Promise<StoredRows> {
+  /**
+   * Strongly consistent. `keyId`: only this key's, so that no holder of one is answered by reading all of them. Throws
+   * `UnexpectedFailure` for a unit of more rows than there can be.
+   */
+  async rows(unit: Unit, keyId?: string): Promise<StoredRows> {
     const rows: StoredRow[] = [];
     let recordsUntil: number | undefined;
-    for await (const items of this.#query(partitionOf(unit), mostRows)) {
+    const prefix = keyId === undefined ? undefined : rowPrefixOf(keyId);
+    for await (const items of this.#query(partitionOf(unit), mostRows, prefix)) {
       for (const item of items) {
         if (item.item === laneItem) recordsUntil = Number(item.recordsUntil);
         else rows.push(readRow(item));
@@ -198,24 +202,25 @@ export class TotalsStore {
     );
   }
 
-  async #rowsOf(partition: string, from: Record<string, unknown> | undefined) {
+  async #rowsOf(partition: string, prefix: string | undefined, from: Record<string, unknown> | undefined) {
+    const hasPrefix = prefix !== undefined;
     return this.#client.send(
       new QueryCommand({
         TableName: this.#table,
-        KeyConditionExpression: "#partition = :partition",
-        ExpressionAttributeNames: { "#partition": "partition" },
-        ExpressionAttributeValues: { ":partition": partition },
+        KeyConditionExpression: `#partition = :partition${hasPrefix ? " AND begins_with(#item, :prefix)" : ""}`,
+        ExpressionAttributeNames: { "#partition": "partition", ...(hasPrefix && { "#item": "item" }) },
+        ExpressionAttributeValues: { ":partition": partition, ...(hasPrefix && { ":prefix": prefix }) },
         ConsistentRead: true,
         ExclusiveStartKey: from,
       }),
     );
   }
 
-  async *#query(partition: string, most: number): AsyncGenerator<readonly Record<string, unknown>[]> {
+  async *#query(partition: string, most: number, prefix?: string): AsyncGenerator<readonly Record<string, unknown>[]> {
     let from: Record<string, unknown> | undefined;
     let count = 0;
     do {
-      const { Items = [], LastEvaluatedKey } = await this.#rowsOf(partition, from);
+      const { Items = [], LastEvaluatedKey } = await this.#rowsOf(partition, prefix, from);
       count += Items.length;
       if (count > most && partition !== dirty) {
         throw new CausewayError("UnexpectedFailure", `RelayTotals has more than ${most} rows in ${partition}.`);

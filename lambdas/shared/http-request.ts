@@ -148,12 +148,22 @@ function parseJson(bytes: Buffer): unknown {
   if (!isShallow(value, deepestBody)) {
     throw wrongInput([{ field: "body", problem: `It is nested deeper than ${deepestBody} levels.` }]);
   }
+  if (!isWellFormed(value)) {
+    throw wrongInput([{ field: "body", problem: "A text in it has half a character (a lone surrogate)." }]);
+  }
   return value;
 }
 
 function isShallow(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   return levels > 0 && Object.values(value).every((member) => isShallow(member, levels - 1));
+}
+
+/** JSON can name half a character, which nothing can store. Call it for what is shallow. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value !== "object" || value === null) return true;
+  return Object.entries(value).every(([name, member]) => name.isWellFormed() && isWellFormed(member));
 }
 
 function check(
@@ -174,10 +184,26 @@ function describe(part: string, issue: z.core.$ZodIssue, schema: z.ZodType): Fie
   if (issue.code === "invalid_value" && issue.message.startsWith("Invalid")) {
     return [{ field, problem: `Give ${issue.values.map((value) => JSON.stringify(value)).join(", or ")}.` }];
   }
-  if (issue.code !== "unrecognized_keys") return [{ field, problem: issue.message }];
+  if (issue.code !== "unrecognized_keys") return [{ field, problem: limitIn(issue) ?? issue.message }];
   const shape = issue.path.length === 0 && "shape" in schema ? Object.keys(schema.shape as object) : [];
   const known = shape.length > 0 ? ` There are ${shape.join(", ")}.` : " Leave it out.";
   return issue.keys
     .slice(0, mostFieldProblems)
     .map((key) => ({ field: `${field}.${key.slice(0, 64)}`, problem: `There is no such field.${known}` }));
+}
+
+const units: Readonly<Record<string, string>> = { string: " characters", array: " entries", set: " entries" };
+
+/** A sentence for bounds and forms that the schema gave none of its own. Undefined: it did, or it is about something else. */
+function limitIn(issue: z.core.$ZodIssue): string | undefined {
+  if (issue.code === "too_small" && issue.message.startsWith("Too small")) {
+    return `Give ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}${units[issue.origin] ?? ""}.`;
+  }
+  if (issue.code === "too_big" && issue.message.startsWith("Too big")) {
+    return `Give ${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}${units[issue.origin] ?? ""}.`;
+  }
+  if (issue.code === "invalid_format" && issue.format === "regex" && issue.message.startsWith("Invalid string")) {
+    return `Give a text of the form ${issue.pattern}.`;
+  }
+  return undefined;
 }

@@ -126,34 +126,34 @@ function countStream({ scope, data }: RelayParts, rollUp: ServiceFunction): void
     impactOfFailure: "Records were not marked for counting; the look back counts them a day later.",
     topic,
   });
-  const age = rollUp.function.metric("IteratorAge", { period: failurePeriod, statistic: "Maximum" });
   new FailureAlarm(scope, "RollUpLagAlarm", {
-    metric: age,
+    metric: rollUp.function.metric("IteratorAge", { period: failurePeriod, statistic: "Maximum" }),
     failuresPerPeriod: Duration.hours(1).toMilliseconds(),
     title: "Usage roll-ups lag",
     impactOfFailure: "Figures of usage are more than an hour behind.",
     topic,
   });
   new FailureAlarm(scope, "RollUpGapAlarm", {
-    metric: age,
-    failuresPerPeriod: Duration.hours(24).toMilliseconds(),
+    // Not the iterator's age: what is older than `longestRetry` is never given to the function, so that it stays below a day.
+    metric: countedBy("RelayRollUpGapHours"),
     title: "Usage roll-ups have a gap",
-    impactOfFailure: "The stream no longer holds all that was not counted: figures have a gap until they are rebuilt.",
+    impactOfFailure:
+      "Counting stood still for longer than the stream keeps: hours are counted anew from their records, and figures are late.",
     topic,
   });
   new FailureAlarm(scope, "TotalsCorrectedAlarm", {
-    metric: new Metric({
-      namespace: "Causeway",
-      metricName: "RelayTotalsCorrected",
-      dimensionsMap: { service: "roll-up-usage" },
-      statistic: "Sum",
-      period: failurePeriod,
-    }),
+    metric: countedBy("RelayTotalsCorrected"),
     title: "Usage totals were wrong",
     impactOfFailure:
       "Figures of a day ago were not what the records say; they are right now, but something was missed.",
     topic,
   });
+}
+
+/** What the roll-up itself counts, in its log. */
+function countedBy(metricName: string): Metric {
+  const dimensionsMap = { service: "roll-up-usage" };
+  return new Metric({ namespace: "Causeway", metricName, dimensionsMap, statistic: "Sum", period: failurePeriod });
 }
 
 function addExportUsage({ room, data, failedCalls }: RelayParts): ServiceFunction {

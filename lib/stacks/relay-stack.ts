@@ -1,8 +1,10 @@
 // Relay: clients' AI API calls to many providers, with keys, budgets and exact accounting.
 import { CfnOutput, Stack, type StackProps } from "aws-cdk-lib";
+import type { Queue } from "aws-cdk-lib/aws-sqs";
 import type { Construct } from "constructs";
 import type { StageSettings } from "../config.ts";
 import { DeadLetterQueue } from "../constructs/dead-letter-queue.ts";
+import { FailureAlarm, failurePeriod } from "../constructs/failure-alarm.ts";
 import type { HttpRoom } from "../constructs/http-api.ts";
 import { Room } from "../constructs/service-function.ts";
 import { StreamingApi } from "../constructs/streaming-api.ts";
@@ -27,18 +29,30 @@ export class RelayStack extends Stack {
     super(scope, id, props);
     const { settings, data } = props;
     const common = { logRetention: settings.retention.logDays, alarmTopic: data.alarmTopic };
-    const { queue: failedCalls } = new DeadLetterQueue(this, "MissedWork", {
-      holds: "sweeps, recoveries and checks of the relay that could not be called",
-    });
     const parts: RelayParts = {
       scope: this,
       room: new Room(this, { ...common, room: "relay" }),
       settings,
       data,
-      failedCalls,
+      failedCalls: this.#missedWork(data),
     };
     this.#front(parts);
     this.http = addRelayApi(parts, this.#schedules(parts));
+  }
+
+  #missedWork(data: DataStack): Queue {
+    const { queue } = new DeadLetterQueue(this, "MissedWork", {
+      holds: "sweeps, recoveries and checks of the relay that could not be called",
+    });
+    new FailureAlarm(this, "MissedWorkAlarm", {
+      metric: queue.metricApproximateNumberOfMessagesVisible({ period: failurePeriod, statistic: "Maximum" }),
+      title: "Missed work",
+      impactOfFailure:
+        "A call of the relay's work failed for good: a day's export or a rebuild is missing until it is repeated by hand.",
+      topic: data.alarmTopic,
+    });
+    new CfnOutput(this, "MissedWorkQueueUrl", { value: queue.queueUrl });
+    return queue;
   }
 
   /** Where clients reach the relay: an address of its own, for its answers stream and its callers carry its own keys. */

@@ -14,6 +14,9 @@ type Ports = z.infer<typeof portsSchema>;
 /** What of BootOptions says where the servers beside AWS listen. */
 export type ChosenPorts = Pick<BootOptions, "aliyunPorts" | "ossPort" | "frontPorts" | "wecomPort" | "aiUpstreamPort">;
 
+/** Below it there is another row of ports, a thousand further up. */
+const mostSuggested = 60_000;
+
 const fileIn = (stateDirectory: string) => path.join(stateDirectory, "ports.json");
 
 /**
@@ -37,8 +40,8 @@ export async function choosePorts(port: number, stateDirectory: string): Promise
     taken.length === 1 ? `Port ${taken[0]} is` : `Ports ${taken.slice(0, -1).join(", ")} and ${taken.at(-1)} are`;
   throw new SentenceError(
     `${which} taken by another program; npm start needs ${port} for AWS, ${port + 1} and ${port + 2} for Aliyun RDS, ` +
-      `and those up to ${port + portsAfterFirst} for OSS, the sign-in, the HTTP API, WeCom and the AI upstream. ` +
-      "Choose others with --port, such as --port 5566; --port 0 takes any free ones.",
+      `and those up to ${port + portsAfterFirst} for OSS, the sign-in, the relay, the HTTP API, WeCom and the AI upstream. ` +
+      `Choose others with --port, such as --port ${port < mostSuggested ? port + 1000 : port - 1000}; --port 0 takes any free ones.`,
   );
 }
 

@@ -27,21 +27,20 @@ const unitBytes: Readonly<Record<string, number>> = {
 /** The sample lies on the disk twice: at the source and in S3. */
 const largestSizeBytes = 64 * 1024 ** 3;
 const smallestSizeBytes = 1024 ** 2;
-/** Those after it are Aliyun's, the sign-in's, the HTTP API's. */
 const highestPort = 65_535 - portsAfterFirst;
 
 /** Prints help or a complaint and ends the process (0 or 1) where the arguments ask for it. */
 export function parseStartOptions(argv: readonly string[], workingFolder: string): StartOptions {
-  const collect = (value: string, before: readonly string[]) => [...before, path.resolve(workingFolder, value)];
+  const collect = (value: string, before: readonly string[] = []) => [...before, path.resolve(workingFolder, value)];
   const command = new Command("npm start --")
     .description("Boots the local cloud from the synthesised templates and copies sample backups through it.")
-    .option("--once", "stop after the first run; exit code 0 when all went well, else 1", false)
-    .option("--backup <file>", "let this file cross as an Aliyun backup, too; may be given again", collect, [])
-    .option("--size <size>", "of the large sample, such as 50MiB or 2GiB", parseSize, parseSize(defaultSize))
+    .option("--once", "stop after the first run; exit code 0 when all went well, else 1")
+    .option("--backup <file>", "let this file cross as an Aliyun backup, too; may be given again", collect)
+    .option("--size <size>", `of the large sample, such as 50MiB or 2GiB; default: ${defaultSize}`, parseSize)
     .option("--faults <seed>", "let the clouds misbehave; the same whole number, the same trouble", parseWhole)
     .option(
       "--port <port>",
-      "of the AWS services; the next ones are Aliyun's, the sign-in's and the API's; 0: any free",
+      "of the AWS services; the next eight are Aliyun's, the sign-in's, the relay's, the API's, WeCom's and the AI providers'; 0: any free",
       parsePort,
       defaultPort,
     )
@@ -52,9 +51,9 @@ export function parseStartOptions(argv: readonly string[], workingFolder: string
     .parse([...argv], { from: "user" });
   const given = command.opts();
   return {
-    once: given.once,
-    backups: given.backup,
-    sizeBytes: given.size,
+    once: given.once === true,
+    backups: given.backup ?? [],
+    sizeBytes: given.size ?? parseSize(defaultSize),
     faultSeed: given.faults,
     port: given.port,
     dynamodbEndpoint: given.dynamodbEndpoint,

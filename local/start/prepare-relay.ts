@@ -2,7 +2,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { ApiClient } from "../../cli/api/api-client.ts";
+import { ApiProblem } from "../../cli/api/api-problem.ts";
 import { openApi } from "../../cli/api/connect-api.ts";
+import { settingsKept } from "../../cli/commands/relay-account-commands.ts";
 import type { LocalCloud } from "../cloud.ts";
 
 export interface OpenRelay {
@@ -33,10 +35,14 @@ export async function prepareRelay(cloud: LocalCloud, stateDirectory: string): P
   for (const { name, provider, platform } of accounts) {
     const baseUrl = cloud.aiUpstream.baseUrl(platform);
     const credential = { apiKey: cloud.aiUpstream.issueKey(platform, name) };
-    const settings = { name, provider, settings: { baseUrl }, credential };
     const present = items.find((account) => account.name === name);
-    if (present === undefined) await client.post("createRelayAccount", "/api/relay/accounts", settings);
-    else if (present.settings.baseUrl !== baseUrl) await move(client, present.accountId, settings);
+    if (present === undefined) {
+      // A real account that somebody adds beside it is to be used, not half of the time.
+      const settings = { name, provider, settings: { baseUrl }, standby: true, credential };
+      await client.post("createRelayAccount", "/api/relay/accounts", settings);
+    } else if (present.settings.baseUrl !== baseUrl) {
+      await move(client, present.accountId, { baseUrl, credential });
+    }
   }
   const key = await findKey(client, stateDirectory);
   const geminiHome = prepareGeminiHome(stateDirectory);
@@ -58,24 +64,39 @@ export function prepareGeminiHome(folder: string): string {
   return home;
 }
 
-/** The stand-in listens elsewhere than at the last start. */
-async function move(client: ApiClient, accountId: string, settings: object): Promise<void> {
+/** The stand-in listens elsewhere than at the last start. What somebody has changed of the account since then stays. */
+async function move(
+  client: ApiClient,
+  accountId: string,
+  { baseUrl, credential }: { readonly baseUrl: string; readonly credential: object },
+): Promise<void> {
   const at = `/api/relay/accounts/${accountId}`;
-  const { etag } = await client.getTagged("getRelayAccount", at);
-  await client.put("changeRelayAccount", at, settings, etag);
+  const { data: before, etag } = await client.getTagged("getRelayAccount", at);
+  const settings = { ...before.settings, baseUrl };
+  await client.put("changeRelayAccount", at, { ...settingsKept(before), settings, credential }, etag);
 }
 
 /** The key of the last start, where it is still valid: its text is shown once, and kept beside the other local secrets. */
 async function findKey(client: ApiClient, stateDirectory: string): Promise<{ keyId: string; keyText: string }> {
   const file = path.join(stateDirectory, "relay-key");
-  const kept = readText(file);
-  const { items } = await client.list("listRelayKeys", "/api/relay/keys", {}, 1000);
-  const known = items.find(({ name, enabled, keyId }) => name === keyName && enabled && kept?.includes(keyId));
-  if (known !== undefined && kept !== undefined) return { keyId: known.keyId, keyText: kept };
+  const kept = readText(file)?.trim();
+  const keyId = kept === undefined ? undefined : await keyIdOf(client, kept);
+  if (keyId !== undefined && kept !== undefined) return { keyId, keyText: kept };
   const policy = { spend: { day: budgetPerDayNanoUsd } };
   const made = await client.post("createRelayKey", "/api/relay/keys", { name: keyName, policy });
   writeFileSync(file, made.key, { mode: 0o600 });
   return { keyId: made.keyId, keyText: made.key };
+}
+
+/** Undefined where the relay does not take it any more: switched off, deleted, expired, rotated away, or a torn file. */
+async function keyIdOf(client: ApiClient, keyText: string): Promise<string | undefined> {
+  if (!/^cwk_\w+$/.test(keyText)) return undefined;
+  try {
+    return (await client.getByKey("getOwnRelayKey", "/api/relay/me", keyText)).keyId;
+  } catch (error) {
+    if (error instanceof ApiProblem && (error.status === 401 || error.status === 403)) return undefined;
+    throw error;
+  }
 }
 
 function readText(file: string): string | undefined {

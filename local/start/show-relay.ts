@@ -67,6 +67,7 @@ async function chargeOf({ client, keyId }: OpenRelay, requestId: string): Promis
     const { items } = await client.list("listRelayRecords", "/api/relay/records", { keyId }, 50);
     const record = items.find((each) => each.requestId === requestId);
     if (record !== undefined) {
+      if (record.outcome !== "ok") return `${record.outcome}: ${record.reason}`;
       const { inputTokens, outputTokens } = record.usage;
       const charged = (record.chargedNanoUsd / 1e9).toFixed(6);
       return `${record.modelServed}, ${inputTokens} tokens in, ${outputTokens} out, charged $${charged}`;

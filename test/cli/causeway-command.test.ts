@@ -236,3 +236,24 @@ it("help is help: exit code 0, every command named", async () => {
   expect(ended).toMatchObject({ code: 0, stderr: "" });
   expect(ended.stdout).toMatch(/secrets[\s\S]*verify/);
 });
+
+it("ends well where nobody reads on, as with | head -1", async () => {
+  const command = runNode(["cli/causeway.mjs", "--help"], { input: "" });
+  command.child.stdout?.destroy();
+  expect(await command.ended).toMatchObject({ code: 0, stderr: "" });
+});
+
+it("leads to the help of the command that was meant, and repeats no word too many, which may be a key", async () => {
+  const add = ["relay", "accounts", "add"];
+  const [tooMany, missing, unknown] = await Promise.all([
+    causeway([...add, "anthropic", "sk-ant-secret-of-mine", "--name", "x"]),
+    causeway(["relay", "keys", "create", "--model", "claude-*", "alice"]),
+    causeway(["relay", "keys", "lsit"]),
+  ]);
+  expect(tooMany).toMatchObject({ code: 2, stdout: "" });
+  expect(tooMany?.stderr).toMatch(/too many arguments for 'add'\. .*got 2\.\nnpx causeway relay accounts add --help /);
+  expect(missing?.stderr).toMatch(
+    /missing required argument 'names'\nAn option that takes several values takes all words up to the next option\.\nnpx causeway relay keys create --help /,
+  );
+  expect(unknown?.stderr).toMatch(/unknown command 'lsit'[\s\S]*npx causeway relay keys --help /);
+});

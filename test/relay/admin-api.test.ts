@@ -311,6 +311,20 @@ describe("a client key", { timeout: 120_000 }, () => {
     expect(late.status).toBe(412);
   });
 
+  it("is refused by field and cure where the policy is wrong", async () => {
+    const policy = { addresses: ["nowhere"], concurrency: 0, models: Array.from({ length: 201 }, () => "m") };
+    const { status, text } = await post("/keys", { name: "wrong", policy });
+    const { fields } = JSON.parse(text).data as { fields: { field: string; problem: string }[] };
+    expect([status, Object.fromEntries(fields.map(({ field, problem }) => [field, problem]))]).toEqual([
+      400,
+      {
+        "body.policy.addresses.0": "Give an IP address, or a range such as 10.0.0.0/8.",
+        "body.policy.concurrency": "Give at least 1.",
+        "body.policy.models": "Give at most 200 entries.",
+      },
+    ]);
+  });
+
   it("has a balance that is topped up once for each request", async () => {
     const { key, keyId } = await ok("createRelayKey", post("/keys", { name: "prepaid", policy: { prepaid: true } }));
     expect((await ask(key)).status).toBeGreaterThanOrEqual(400);
@@ -327,6 +341,8 @@ describe("a client key", { timeout: 120_000 }, () => {
       "changeRelayBalance",
       post(`/keys/${keyId}/balance`, { kind: "adjustment", nanoUsd: -1, note: "a cent too much" }),
     );
+    const notPrepaid = await post("/keys", { name: "not prepaid", balanceNanoUsd: 5 });
+    expect([notPrepaid.status, notPrepaid.text]).toEqual([400, expect.stringContaining("Only a prepaid key")]);
     const page = await ok("listRelayBalance", get(`/keys/${keyId}/balance?limit=1`));
     expect(page.items).toEqual([expect.objectContaining({ kind: "adjustment", nanoUsd: -1, note: "a cent too much" })]);
     expect(page.balanceNanoUsd).toBeLessThan(2 * dollar);
@@ -412,6 +428,16 @@ describe("prices, settings and usage", { timeout: 120_000 }, () => {
     expect((await send("PUT", "/settings", {}, { "If-Match": '"0"' }, "admin")).status).toBe(412);
     const [entry] = (await rig.audited()).filter(({ operation }) => operation === "changeRelaySettings");
     expect(entry).toMatchObject({ outcome: "PreconditionFailed" });
+  });
+
+  it("usage is not summed anew of a time whose records were kept for less time than they are now", async () => {
+    for (const recordDays of [1, 90]) {
+      const changed = await put("getRelaySettings", "/settings", (before) => ({ ...before, recordDays }), "admin");
+      expect(changed.status, changed.text).toBe(200);
+    }
+    const [from, to] = [3, 2].map((days) => new Date(rig.cloud.clock.now() - days * 86_400_000).toISOString());
+    const refused = await send("POST", "/usage/rebuild", { from, to }, {}, "admin");
+    expect([refused.status, refused.envelope.data.name]).toEqual([409, "RecordsExpired"]);
   });
 
   it("usage is summed from the records, as JSON and as CSV, and again when somebody wants it so", async () => {

@@ -71,6 +71,18 @@ describe("messages", () => {
 });
 
 describe("a budget", () => {
+  it("with room for the worst case of one request serves many, one after the other", async () => {
+    // 20,000 tokens of output cost 0.3 dollars at most, and nearly nothing when the answer is there.
+    const careful = client((await rig.addKey({ spend: { day: 400_000_000 } })).text);
+    const asked = { model, max_tokens: 20_000, messages: hello };
+    for (let turn = 0; turn < 12; turn += 1) {
+      expect((await careful.messages.create(asked)).stop_reason).toBe("end_turn");
+      const thinking = { type: "enabled", budget_tokens: 1024 } as const;
+      const message = await careful.messages.stream({ ...asked, thinking }).finalMessage();
+      expect(message.stop_reason).toBe("end_turn");
+    }
+  });
+
   it("that would be passed is refused before anything is sent, in a form that makes the SDK stop", async () => {
     const poor = await rig.addKey({ spend: { day: 1000 } });
     const sent = rig.cloud.aiUpstream.count;

@@ -95,6 +95,25 @@ describe("before the first byte", () => {
     expect(record).toMatchObject({ status: 400, chargedNanoUsd: 0 });
   });
 
+  it("one key's request on which every account fails, sent again, leaves them to other keys, and to itself", async () => {
+    const group = first.groups[0] ?? "";
+    const other = await rig.addKey({ boundTo: { kind: "group", group } });
+    for (let turn = 0; turn < 3; turn += 1) {
+      script(first, { error: { status: 500 } }, 1);
+      script(second, { error: { status: 500 } }, 1);
+      await expect(ask()).rejects.toThrow();
+    }
+    // Accusals are written before the answer goes; here they are read as another Lambda would.
+    await rig.passSnapshot();
+    for (const asking of [other, key]) {
+      key = asking;
+      await ask();
+      expect(servedBy()).toBe(first.accountId);
+    }
+    const { condition, familyConditions } = (await rig.accounts.account(second.accountId)) ?? first;
+    expect([condition, ...Object.values(familyConditions)].map(({ failures }) => failures)).not.toContain(2);
+  });
+
   it("when every account is limited the client is told to wait, and learns nothing of the accounts", async () => {
     script(first, { rateLimit: { resetAfterSeconds: 600 } });
     script(second, { rateLimit: { resetAfterSeconds: 900 } });

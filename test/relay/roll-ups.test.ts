@@ -7,7 +7,7 @@ import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { DynamoDBDocumentClient, PutCommand } from "@aws-sdk/lib-dynamodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { addFigures, figuresOf, noFigures } from "../../lambdas/relay/counting/figures.ts";
+import { addFigures, figuresOf, noFigures, rowItemOf } from "../../lambdas/relay/counting/figures.ts";
 import { listRecords } from "../../lambdas/relay/counting/list-records.ts";
 import { hourAt, laneOf, totalUnit } from "../../lambdas/relay/counting/units.ts";
 import { partitionOf } from "../../lambdas/relay/counting/usage-partition.ts";
@@ -182,7 +182,20 @@ describe("the table of totals", () => {
     expect(await totals.writeRow(unit(), { ...row, figures: noFigures })).toBe(false);
     expect(await totals.writeRow(unit(), { ...row, generation: 4 })).toBe(false);
     expect(await totals.writeRow(unit(), { ...row, figures: noFigures, generation: 6 })).toBe(true);
-    expect((await totals.rows(unit())).rows).toEqual([{ ...row, figures: noFigures, generation: 6 }]);
+    const kept = { ...row, figures: noFigures, generation: 6 };
+    expect((await totals.rows(unit())).rows).toEqual([kept]);
+    expect((await totals.rows(unit(), "k")).rows).toEqual([kept]);
+  });
+
+  it("gives the rows of one key, and none of a key whose name begins as its own does", async () => {
+    const rowOf = (keyId: string) => {
+      const key = { keyId, accountId: "a", provider: "p", platform: "openai", model: "m" };
+      return { ...key, item: rowItemOf(key), figures: noFigures, generation: 1 };
+    };
+    const other = laneOf(hourAt(start - 48 * hour), 4);
+    for (const keyId of ["k", "k2", "k|", "j"]) await totals.writeRow(other, rowOf(keyId));
+    for (const keyId of ["k", "k|"]) expect((await totals.rows(other, keyId)).rows).toEqual([rowOf(keyId)]);
+    expect((await totals.rows(other)).rows).toHaveLength(4);
   });
 });
 

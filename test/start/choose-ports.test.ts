@@ -53,6 +53,10 @@ describe("the ports of npm start", () => {
     await expect(choosePorts(other.port - 4, folder)).rejects.toThrow(
       new RegExp(`Ports? .*${other.port}.* taken by another program; npm start needs ${other.port - 4} for AWS`),
     );
+    // Others are proposed, not the same ones again.
+    const complaint = await choosePorts(other.port, folder).catch(String);
+    const [, proposed] = /such as --port (\d+)/.exec(String(complaint)) ?? [];
+    expect(Math.abs(Number(proposed) - other.port)).toBe(1000);
     await new Promise((resolve) => other.close(resolve));
   });
 });

@@ -21,6 +21,17 @@ describe("options", () => {
     });
   });
 
+  it("are explained by --help in words for people, defaults too", async () => {
+    const { code, stdout } = await runNode(["local/start.ts", "--help"]).ended;
+    const help = stdout.replace(/\s+/g, " ");
+    expect(code).toBe(0);
+    expect(help).toContain("such as 50MiB or 2GiB; default: 300MiB");
+    expect(help).toContain(
+      "the next eight are Aliyun's, the sign-in's, the relay's, the API's, WeCom's and the AI providers'",
+    );
+    expect(help).not.toMatch(/default: (?:false|\[\]|\d{6,})/);
+  });
+
   it("take paths from where npm was called, several backups, and sizes in the usual units", () => {
     const words = "--once --backup a.xb --backup /b.xb --size 1.5GiB --faults 42 --port 0 --state data";
     expect(

@@ -27,6 +27,10 @@ const time = z.string().nullable();
 const shownCondition = accountConditionSchema.pick({ state: true, failures: true }).extend({
   since: time,
   until: time.describe("When it is tried again; null: only a person, or a test that succeeds, brings it back"),
+  accusedBy: z
+    .string()
+    .nullable()
+    .describe("The key whose requests alone failed here, perhaps by their own doing: other keys are served as before"),
 });
 
 const load = z.object({

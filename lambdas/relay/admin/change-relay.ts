@@ -3,7 +3,7 @@ import type { RoutesDefinition } from "../../shared/define-routes.ts";
 import { CausewayError } from "../../shared/errors.ts";
 import type { Job } from "../../shared/jobs.ts";
 import { wrongInput } from "../../shared/wrong-input.ts";
-import { checkRebuild } from "../counting/rebuild.ts";
+import { checkRebuild, formerAfter, recordDaysSince } from "../counting/rebuild.ts";
 import type { Snapshot } from "../scheduling/snapshot.ts";
 import type { SettingsStore } from "../settings.store.ts";
 import type { accountRoutes } from "./account-routes.ts";
@@ -66,16 +66,18 @@ export const changeRelayHandlers: Handlers = {
     if (!(await store.removeOverride(name))) throw new CausewayError("NotFound", "There is no such override.");
     return { data: { priceId } };
   },
-  changeRelaySettings: async ({ body, ifMatch, audit }, { store, tagOf }) => {
+  changeRelaySettings: async ({ body, ifMatch, audit }, { store, tagOf, now }) => {
     const before = await store.settings();
     ifMatch.demandVersion(before.version);
-    const version = await store.putSettings(body, before.version);
+    const known = { recordDays: before.settings.recordDays, former: before.formerRecordDays ?? [] };
+    const version = await store.putSettings(body, before.version, formerAfter(known, body.recordDays, now()));
     audit.note({ version });
     return { data: body, etag: tagOf(version) };
   },
   rebuildRelayUsage: async ({ body, audit }, { store, rebuild, now }) => {
-    const { settings } = await store.settings();
-    checkRebuild({ from: Date.parse(body.from), to: Date.parse(body.to) }, settings.recordDays, now());
+    const { settings, formerRecordDays = [] } = await store.settings();
+    const range = { from: Date.parse(body.from), to: Date.parse(body.to) };
+    checkRebuild(range, recordDaysSince(range.from, settings.recordDays, formerRecordDays), now());
     audit.note(body);
     await rebuild(body);
     const window = new URLSearchParams({ from: body.from, to: body.to });

@@ -68,25 +68,41 @@ const balance = nanoUsd
   .optional()
   .describe("Of a prepaid key: what it begins with");
 
-export const newKeyBody = z.strictObject({
-  name: keyName,
-  enabled: z.boolean("Give true or false.").default(true),
-  ...common,
-  balanceNanoUsd: balance,
-});
+/** Of a key that is not prepaid a balance limits nothing, and would look as if it did. */
+function needsBalance(key: {
+  readonly policy: { readonly prepaid: boolean };
+  readonly balanceNanoUsd?: number | undefined;
+}) {
+  return key.policy.prepaid || (key.balanceNanoUsd ?? 0) === 0;
+}
+const needlessBalance = {
+  path: ["balanceNanoUsd"],
+  error: "Only a prepaid key needs a balance: set policy.prepaid to true, or leave the balance out.",
+};
+
+export const newKeyBody = z
+  .strictObject({
+    name: keyName,
+    enabled: z.boolean("Give true or false.").default(true),
+    ...common,
+    balanceNanoUsd: balance,
+  })
+  .refine(needsBalance, needlessBalance);
 
 export type NewKey = z.output<typeof newKeyBody>;
 
-export const newKeysBody = z.strictObject({
-  names: z
-    .array(keyName, "Give a list of names.")
-    .min(1, "Give at least one name.")
-    .max(mostKeysAtOnce, `Give at most ${mostKeysAtOnce} names at once.`)
-    .refine((names) => new Set(names).size === names.length, "Give each name once."),
-  enabled: z.boolean("Give true or false.").default(true),
-  ...common,
-  balanceNanoUsd: balance,
-});
+export const newKeysBody = z
+  .strictObject({
+    names: z
+      .array(keyName, "Give a list of names.")
+      .min(1, "Give at least one name.")
+      .max(mostKeysAtOnce, `Give at most ${mostKeysAtOnce} names at once.`)
+      .refine((names) => new Set(names).size === names.length, "Give each name once."),
+    enabled: z.boolean("Give true or false.").default(true),
+    ...common,
+    balanceNanoUsd: balance,
+  })
+  .refine(needsBalance, needlessBalance);
 
 /** A change replaces everything: what is left out is back at its default. */
 export const changedKeyBody = z.strictObject({ name: keyName, ...common });

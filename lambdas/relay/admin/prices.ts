@@ -30,6 +30,10 @@ export function newOverride(body: PriceBody, now: number): Price {
     const problem = "Give a model's name; a * may stand at its end, for whatever follows.";
     throw wrongInput([{ field: "body.model", problem }]);
   }
+  // In UTC a time of another zone may be of a year that no stored time can be of.
+  if (!/^\d{4}-/.test(effectiveFrom)) {
+    throw wrongInput([{ field: "body.effectiveFrom", problem: "Give a time of the years 0000 to 9999, in UTC." }]);
+  }
   return { ...price, model, effectiveFrom };
 }
 

@@ -36,6 +36,7 @@ export const usageRoutes = [
     entry: "answer-relay",
     access: "viewer",
     summary: "The same as CSV (RFC 4180), for a spreadsheet",
+    description: "Of more than 5,000 groups the last line, `(other)`, is the sum of those that are left out.",
     query: usageQuery,
     data: z.string(),
     contentType: "text/csv; charset=utf-8",

@@ -1,7 +1,9 @@
 // Usage as the API shows it, and single records a page at a time.
 import * as z from "zod";
 import { readCursor, writeCursor } from "../../shared/cursor.ts";
+import { wrongInput } from "../../shared/wrong-input.ts";
 import { type ListRecordsPorts, listRecords } from "../counting/list-records.ts";
+import { startOf, totalUnit } from "../counting/units.ts";
 import type { Grouping, UsageAnswer } from "../counting/usage-query.ts";
 import { queryUsage, type UsageQueryPorts } from "../counting/usage-query.ts";
 import type { UsageRecord } from "../counting/usage-record.ts";
@@ -65,11 +67,18 @@ export async function pageOfRecords(
 ): Promise<{ readonly items: readonly UsageRecord[]; readonly cursor: string | null }> {
   const scope = ["listRelayRecords", from, to, filter];
   const before = readCursor(scope, cursor, position);
-  const end = before?.to ?? (to === undefined ? ports.now() : Date.parse(to));
-  const begin = before?.from ?? (from === undefined ? end - dayMilliseconds : Date.parse(from));
+  const { from: begin, to: end } = before ?? rangeOf(from, to, ports.now());
   const question = { from: begin, to: end, ...filter, most: limit, position: before?.at };
   const { records, position: at } = await listRecords(question, ports);
   return { items: records, cursor: at === undefined ? null : writeCursor(scope, { from: begin, to: end, at }) };
+}
+
+/** No further than there are records: each hour of it is looked at. Throws `InputInvalid`. */
+function rangeOf(from: string | undefined, to: string | undefined, now: number): { from: number; to: number } {
+  const end = to === undefined ? now : Date.parse(to);
+  const begin = from === undefined ? end - dayMilliseconds : Date.parse(from);
+  if (begin >= end) throw wrongInput([{ field: "query.from", problem: "The range ends before it begins." }]);
+  return { from: Math.max(begin, startOf(totalUnit)), to: Math.min(end, now) };
 }
 
 function timeOf(milliseconds: number): string {

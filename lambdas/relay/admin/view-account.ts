@@ -43,8 +43,14 @@ function settingsOf(account: Account) {
   };
 }
 
-function shownCondition({ state, since, until, failures }: AccountCondition): AccountView["condition"] {
-  return { state, failures, since: since > 0 ? timeOf(since) : null, until: until === null ? null : timeOf(until) };
+function shownCondition(condition: AccountCondition): AccountView["condition"] {
+  const { state, since, until, failures, accusedBy = null } = condition;
+  return {
+    ...{ state, failures },
+    since: since > 0 ? timeOf(since) : null,
+    until: until === null ? null : timeOf(until),
+    accusedBy: failures > 0 ? accusedBy : null,
+  };
 }
 
 function timeOf(milliseconds: number): string {

@@ -15,7 +15,7 @@ export const nothingUsed: Used = { usage: noUsage, source: "none" };
 
 export interface AnswerFacts {
   /** Of an answer with status 200; what was refused with an error used nothing: `nothingUsed`. */
-  readonly answer: Pick<AnswerReader, "usage" | "inputUsage" | "outputBytes">;
+  readonly answer: Pick<AnswerReader, "usage" | "inputUsage" | "outputBytes" | "streamedError">;
   readonly demand: Demand;
   /** Output tokens that were paid for: what was pushed beyond them was not passed on. */
   readonly coveredTokens: number;
@@ -37,14 +37,34 @@ export function usageOf(facts: AnswerFacts): Used {
   const { answer, demand, coveredTokens, reservedInputTokens, settings } = facts;
   // A report without a single token says nothing: there is no request that used none.
   if (answer.usage !== undefined && tokensOf(answer.usage) > 0) return reported(answer.usage, facts);
-  const input = answer.inputUsage ?? {
-    ...noUsage,
-    inputTokens: Math.min(reservedInputTokens, bytesAsTokens(demand.inputBytes, likely, settings)),
-  };
+  // An error in place of an answer, as OpenAI tells of limits within a stream: nothing was made, and nothing is billed.
+  if (answer.streamedError !== undefined && answer.inputUsage === undefined && answer.outputBytes === 0)
+    return nothingUsed;
+  const input = answer.inputUsage ?? inputOf(demand, reservedInputTokens, settings);
   const seen = bytesAsTokens(answer.outputBytes, likely, settings);
   // The output that stands in the input's usage is the placeholder of a stream that was cut.
   const outputTokens = Math.min(seen + input.reasoningTokens, coveredTokens);
   return { usage: { ...input, outputTokens }, source: "estimated" };
+}
+
+/** Of a model that answers in one piece; what is charged without a report should be near the truth. */
+const likelyTokensPerSecond = 50;
+
+/**
+ * Of a request whose upstream was given up before it said anything. Who answers in one piece has been at work all the time;
+ * a stream tells of its first token at once, so that none was made.
+ */
+export function usageOfGivenUp(
+  { demand, coveredTokens, reservedInputTokens, settings }: Omit<AnswerFacts, "answer" | "isCutByRelay">,
+  { isStream, waitedMilliseconds }: { readonly isStream: boolean; readonly waitedMilliseconds: number },
+): Used {
+  const made = isStream ? 0 : Math.floor((waitedMilliseconds / 1000) * likelyTokensPerSecond);
+  const input = inputOf(demand, reservedInputTokens, settings);
+  return { usage: { ...input, outputTokens: Math.min(made, coveredTokens) }, source: "estimated" };
+}
+
+function inputOf({ inputBytes }: Demand, reservedInputTokens: number, settings: AnswerFacts["settings"]): TokenUsage {
+  return { ...noUsage, inputTokens: Math.min(reservedInputTokens, bytesAsTokens(inputBytes, likely, settings)) };
 }
 
 /** A fast upstream tells of its whole answer in the piece in which the budget ends. */

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { CausewayError, messageOf } from "../../shared/errors.ts";
 import type { Job } from "../../shared/jobs.ts";
 import { formats } from "../formats/index.ts";
+import { timeOfRequestId } from "../request-id.ts";
 import type { LaneRecord } from "./roll-up.ts";
 import { hourAt, laneCount, laneOf, type Unit } from "./units.ts";
 
@@ -131,7 +132,8 @@ async function writeFiles({ jobId, from, to, files }: Task, ports: ExportPorts):
     for (let at = Math.floor(from / hour) * hour; at < to; at += hour) {
       for (let lane = 0; lane < laneCount; lane += 1) {
         for await (const page of ports.records(laneOf(hourAt(at), lane))) {
-          const wanted = page.filter(({ startedAt }) => isWithin(Date.parse(startedAt), from, to));
+          // By the id, as the lanes are: `startedAt` is a moment later, and may be of the next day.
+          const wanted = page.filter(({ requestId }) => isWithin(timeOfRequestId(requestId), from, to));
           for (const { writer } of open) await writer.write(wanted);
           records += wanted.length;
         }

@@ -42,11 +42,13 @@ export interface Row extends RowKey {
 }
 
 /**
- * Rows of one lane and hour: beyond them, models are counted as `(other)`. A holder of a key may ask for any name, but
- * shall not make a row of each.
+ * Beyond these, models are counted as `(other)`. A holder of a key may ask for any name, but shall not make a row of each:
+ * not of a key, whose figures alone it would blur, nor of an hour's lane, nor of what is summed up from lanes.
  */
+const mostModelsPerKey = 100;
 const mostRowsPerLane = 2000;
-const otherModel = "(other)";
+export const mostRowsPerUnit = 20_000;
+export const otherName = "(other)";
 /** As it stands in an item: DynamoDB takes sort keys of 1,024 bytes, and an upstream may call its model anything. */
 const mostModelCharacters = 600;
 
@@ -84,6 +86,11 @@ export function addFigures(one: Figures, other: Figures): Figures {
   return sum as Record<FigureName, number>;
 }
 
+/** What is left of a sum without a part of it. */
+export function subtractFigures(sum: Figures, part: Figures): Figures {
+  return Object.fromEntries(figureNames.map((name) => [name, sum[name] - part[name]])) as Record<FigureName, number>;
+}
+
 export function areSame(one: Figures, other: Figures): boolean {
   return figureNames.every((name) => one[name] === other[name]);
 }
@@ -98,26 +105,39 @@ export function rowItemOf(key: RowKey): string {
   return rowKeyNames.map((name) => encodeURIComponent(key[name])).join("|");
 }
 
+/** How the sort keys of all rows of a key begin, and of no other's. */
+export function rowPrefixOf(keyId: string): string {
+  return `${encodeURIComponent(keyId)}|`;
+}
+
 /** The model that served it; of what never reached one, the model that was asked, where it is one that has a price. */
 export function rowKeyOf(record: UsageRecord): RowKey {
   const { keyId, accountId, provider, platform } = record;
   const model = record.modelServed || (record.family === "" ? "" : record.modelAsked);
   const isWritable = encodeURIComponent(model).length <= mostModelCharacters;
-  return { keyId, accountId, provider, platform, model: isWritable ? model : otherModel };
+  return { keyId, accountId, provider, platform, model: isWritable ? model : otherName };
 }
 
-/** Sums by row. Feed it records or rows in any order; only beyond the limit of rows does the order of records matter. */
+/** Sums by row. Feed it records or rows in any order; only beyond the limits of models and rows does their order matter. */
 export class RowSums {
   readonly #rows = new Map<string, Row>();
+  readonly #models = new Map<string, Set<string>>();
+  readonly #mostRows: number;
+
+  constructor(mostRows = mostRowsPerLane) {
+    this.#mostRows = mostRows;
+  }
 
   addRecord(record: UsageRecord): void {
-    const key = rowKeyOf(record);
-    const isFull = this.#rows.size >= mostRowsPerLane && !this.#rows.has(rowItemOf(key));
-    this.#add(isFull ? { ...key, model: otherModel } : key, figuresOf(record));
+    this.addRow({ ...rowKeyOf(record), figures: figuresOf(record) });
   }
 
   addRow({ figures, ...key }: Row): void {
-    this.#add(key, figures);
+    const item = rowItemOf(key);
+    const before = this.#rows.get(item);
+    if (before !== undefined) this.#rows.set(item, { ...key, figures: addFigures(before.figures, figures) });
+    else if (this.#hasRoomFor(key)) this.#rows.set(item, { ...key, figures });
+    else this.addRow({ ...key, model: otherName, figures });
   }
 
   /** By their items. */
@@ -125,12 +145,11 @@ export class RowSums {
     return this.#rows;
   }
 
-  #add(key: RowKey, figures: Figures): void {
-    const item = rowItemOf(key);
-    const before = this.#rows.get(item);
-    this.#rows.set(item, {
-      ...key,
-      figures: before === undefined ? figures : addFigures(before.figures, figures),
-    });
+  #hasRoomFor({ keyId, model }: RowKey): boolean {
+    if (model === otherName) return true;
+    const models = this.#models.get(keyId) ?? new Set();
+    if (this.#rows.size >= this.#mostRows || (models.size >= mostModelsPerKey && !models.has(model))) return false;
+    this.#models.set(keyId, models.add(model));
+    return true;
   }
 }

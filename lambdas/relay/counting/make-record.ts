@@ -53,7 +53,7 @@ export function makeRecord(facts: RecordFacts): UsageRecord {
     provider: account?.provider ?? "",
     platform: call.platform,
     operation: call.operation,
-    modelAsked: call.model.slice(0, mostNameCharacters),
+    modelAsked: cut(call.model, mostNameCharacters),
     modelServed: cut(
       facts.modelServed ?? (used.source === "none" ? "" : (facts.modelSent ?? call.model)),
       mostNameCharacters,

@@ -133,6 +133,17 @@ const rows: readonly Row[] = [
       source: "swfte.com/api-pricing/openai, May 2026; the vendor's own page was not read",
     }),
   ),
+  {
+    // The first one: dearer than those that "gpt-4o-20*" stands for, and without a discount for what is cached.
+    models: ["gpt-4o-2024-05-13"],
+    family: "gpt-4o",
+    dollars: { input: 5, output: 15 },
+    tools,
+    tiers: priorityAlone,
+    context: 128_000,
+    mostOutput: 4096,
+    source: `llmcloudhub.com/openai/gpt-4o-2024-05-13, 2026-05-08; ${unread}`,
+  },
   ...(
     [
       ["o3", { input: 2, output: 8, read: 0.5 }],

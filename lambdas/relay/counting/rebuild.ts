@@ -1,5 +1,6 @@
 // Rebuild: counts a range of hours anew from its records, by marking it; refuses by name what has no records any more.
 import { CausewayError } from "../../shared/errors.ts";
+import { wrongInput } from "../../shared/wrong-input.ts";
 import { hourAt, laneCount, laneOf, type Unit } from "./units.ts";
 
 export interface RebuildRange {
@@ -16,6 +17,14 @@ export interface RebuildPorts {
   now(): number;
 }
 
+/** How many days records were kept that were written until then (milliseconds since 1970). */
+export interface FormerRecordDays {
+  readonly recordDays: number;
+  readonly until: number;
+}
+
+const mostFormer = 20;
+
 const hour = 3_600_000;
 const day = 24 * hour;
 const mostDays = 31;
@@ -28,14 +37,34 @@ const marksAtOnce = 16;
  * 31 days. `recordDays`: how long records are kept; where that was changed within the range, the smaller number.
  */
 export function checkRebuild({ from, to }: RebuildRange, recordDays: number, now: number): void {
-  if (!(from < to)) throw new CausewayError("InputInvalid", "from: The range ends before it begins.");
-  if (to - from > mostDays * day)
-    throw new CausewayError("InputInvalid", `to: Rebuild at most ${mostDays} days at once.`);
+  if (!(from < to)) throw wrongInput([{ field: "body.from", problem: "The range ends before it begins." }]);
+  if (to - from > mostDays * day) {
+    throw wrongInput([{ field: "body.to", problem: `Rebuild at most ${mostDays} days at once.` }]);
+  }
   const first = now - recordDays * day + margin;
   if (Math.floor(from / hour) * hour >= first) return;
   throw new CausewayError(
     "RecordsExpired",
     `Records are kept for ${recordDays} days: what lies before ${new Date(Math.ceil(first / hour) * hour).toISOString()} cannot be counted anew. Its figures stand as they are.`,
+  );
+}
+
+/** What is to be known of former settings when they change: which records are there still follows from them. The newest first. */
+export function formerAfter(
+  before: { readonly recordDays: number; readonly former: readonly FormerRecordDays[] },
+  recordDays: number,
+  now: number,
+): FormerRecordDays[] {
+  const { former } = before;
+  if (before.recordDays === recordDays) return [...former];
+  return [{ recordDays: before.recordDays, until: now }, ...former].slice(0, mostFormer);
+}
+
+/** How many days all records are kept that were written since `from`. Lambdas follow a change some seconds late. */
+export function recordDaysSince(from: number, recordDays: number, former: readonly FormerRecordDays[]): number {
+  return Math.min(
+    recordDays,
+    ...former.filter(({ until }) => until + margin > from).map((before) => before.recordDays),
   );
 }
 

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { markRange, type RebuildRange } from "./rebuild.ts";
 import { rollUp } from "./roll-up.ts";
 import { type RollUpAllPorts, type RollUpReport, rollUpAll } from "./roll-up-all.ts";
-import { hourAt, laneCount, laneOf, laneOfRecords, partitionOf, type Unit } from "./units.ts";
+import { hourAt, laneCount, laneOf, laneOfRecords, partitionOf, startOf, type Unit } from "./units.ts";
 
 const millisecondsOf = z.iso.datetime().transform((text) => Date.parse(text));
 
@@ -41,13 +41,20 @@ const streamMilliseconds = day;
 const mostGapDays = 31;
 /** An hour is counted once more when nothing can come late any more, whatever the stream told. */
 const auditAfterHours = 25;
+/** After a pause of the schedule more of them wait: so many at one call, the others at the next. */
+const mostAuditsPerCall = 24;
+/** The schedule comes every minute, and never to the second: by half of that it may come early. */
+const scheduleSlackMilliseconds = 30_000;
 
 /** Throws the first failure of a unit, after all others were done; the stream's batch is taken in any case once it is marked. */
 export async function rollUpUsage(input: RollUpInput, ports: RollUpUsagePorts): Promise<RollUpReport | undefined> {
   if ("Records" in input) return takeBatch(input.Records, ports);
-  if ("rebuild" in input) await rebuild(input.rebuild, ports);
-  else await lookBack(ports);
-  return roll(ports);
+  if ("rebuild" in input) {
+    await rebuild(input.rebuild, ports);
+    return roll(ports);
+  }
+  await lookBack(ports);
+  return (await isDue(ports, scheduleSlackMilliseconds)) ? roll(ports) : undefined;
 }
 
 type StreamRecord = Extract<RollUpInput, { Records: unknown }>["Records"][number];
@@ -70,9 +77,11 @@ async function takeBatch(records: readonly StreamRecord[], ports: RollUpUsagePor
   }
 }
 
-async function isDue(ports: RollUpUsagePorts): Promise<boolean> {
+async function isDue(ports: RollUpUsagePorts, slackMilliseconds = 0): Promise<boolean> {
   const [last, { rollUpSeconds }] = await Promise.all([ports.note("rolled-up"), ports.settings()]);
-  return last === undefined || ports.now() - Number(last) >= rollUpSeconds * 1000;
+  const passed = last === undefined ? Number.NaN : ports.now() - Number(last);
+  // Where the clock was set back, nobody waits for the time that it said before.
+  return !(passed >= 0 && passed < rollUpSeconds * 1000 - slackMilliseconds);
 }
 
 async function roll(ports: RollUpUsagePorts): Promise<RollUpReport> {
@@ -103,11 +112,22 @@ async function lookBack(ports: RollUpUsagePorts): Promise<void> {
     ports.count({ RelayRollUpGapHours: hours });
   }
   await ports.putNote("tick", String(now));
-  const audited = hourAt(now - auditAfterHours * hour);
-  if ((await ports.note("audited")) === audited.name) return;
-  const corrected = await audit(audited, ports);
-  if (corrected > 0) ports.count({ RelayTotalsCorrected: corrected });
-  await ports.putNote("audited", audited.name);
+  await auditHours(ports, now);
+}
+
+/** Each hour once, also those that came due while the schedule stood still. */
+async function auditHours(ports: RollUpUsagePorts, now: number): Promise<void> {
+  const due = Math.floor((now - auditAfterHours * hour) / hour) * hour;
+  const last = await ports.note("audited");
+  const next = last === undefined ? due : startOf({ level: "hour", name: last }) + hour;
+  let at = Math.max(next, due - mostGapDays * day);
+  for (let count = 0; at <= due && count < mostAuditsPerCall && ports.hasTime(); count += 1) {
+    const audited = hourAt(at);
+    const corrected = await audit(audited, ports);
+    if (corrected > 0) ports.count({ RelayTotalsCorrected: corrected });
+    await ports.putNote("audited", audited.name);
+    at += hour;
+  }
 }
 
 /** Rows that were not what the hour's records say. */
@@ -116,8 +136,13 @@ async function audit(audited: Unit, ports: RollUpUsagePorts): Promise<number> {
   for (let lane = 0; lane < laneCount; lane += 1) {
     const unit = laneOf(audited, lane);
     await ports.mark(unit, ports.now());
-    const outcome = await rollUp(unit, ports);
-    if (outcome.kind === "counted") corrected += outcome.changed;
+    try {
+      const outcome = await rollUp(unit, ports);
+      if (outcome.kind === "counted") corrected += outcome.changed;
+    } catch (error) {
+      // It is marked: the roll-ups try it again, and the other units are not kept waiting for it.
+      ports.failed(error);
+    }
   }
   return corrected;
 }

@@ -3,7 +3,7 @@
 // Exact under any delivery: rows are a function of the records alone, never of how often or in which order the stream told
 // of them. A unit is marked before its batch is acknowledged, and its mark goes only when nobody marked it meanwhile. Who
 // works on a unit holds its lease, which outlives the function; and a row is written only over an older generation.
-import { areSame, type Figures, noFigures, type Row, RowSums } from "./figures.ts";
+import { areSame, type Figures, mostRowsPerUnit, noFigures, type Row, RowSums } from "./figures.ts";
 import { endOf, parentOf, partsOf, type Unit } from "./units.ts";
 import type { UsageRecord } from "./usage-record.ts";
 
@@ -113,11 +113,12 @@ async function sumRecords(lane: Unit, ports: RollUpPorts): Promise<Summed> {
 }
 
 async function sumParts(unit: Unit, ports: RollUpPorts): Promise<Summed> {
-  const sums = new RowSums();
+  const sums = new RowSums(mostRowsPerUnit);
   let until: number | undefined;
   for (const parts of chunked(partsOf(unit, ports.now()), writesAtOnce)) {
     for (const { rows, recordsUntil } of await Promise.all(parts.map((part) => ports.rows(part)))) {
-      for (const { item: _item, generation: _generation, ...row } of rows) sums.addRow(row);
+      for (const { item: _item, generation: _generation, ...row } of rows)
+        if (!isNothing(row.figures)) sums.addRow(row);
       if (recordsUntil !== undefined) until = Math.max(until ?? 0, recordsUntil);
     }
   }

@@ -6,7 +6,7 @@ import { medianOf } from "./recent-records.ts";
 export const anomalyDays = 7;
 /** With a usual value on fewer days than this there is nothing to compare with. */
 const fewestDays = 3;
-/** More than so many times the median. */
+/** More than so many times the median of the days with a value. */
 const factor = 3;
 /** Below this nobody cares: tokens, and nano-USD (five dollars). */
 const floors = { tokens: 5_000_000, cost: 5_000_000_000 } as const;
@@ -29,9 +29,10 @@ export function usageAnomalies(hour: readonly Row[], before: readonly (readonly 
       (["cost", "tokens"] as const).flatMap((measure): Anomaly[] => {
         const value = measureOf(figures, measure);
         const values = days.map((day) => measureOf(day.get(keyId) ?? noFigures, measure));
-        const usual = Math.round(medianOf(values));
-        const isComparable = values.filter((past) => past > 0).length >= fewestDays;
-        return isComparable && value >= floors[measure] && value > factor * usual
+        // Days off say nothing of what is usual: with more of them than of others, any use at all would be unusual.
+        const used = values.filter((past) => past > 0);
+        const usual = Math.round(medianOf(used));
+        return used.length >= fewestDays && value >= floors[measure] && value > factor * usual
           ? [{ keyId, measure, value, usual }]
           : [];
       }),

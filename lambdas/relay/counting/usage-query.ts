@@ -39,7 +39,8 @@ export interface UsageAnswer {
 }
 
 export interface UsageQueryPorts {
-  rows(unit: Unit): Promise<Pick<StoredRows, "rows">>;
+  /** `keyId`: no other key's are needed. */
+  rows(unit: Unit, keyId: string | undefined): Promise<Pick<StoredRows, "rows">>;
   now(): number;
 }
 
@@ -47,6 +48,8 @@ const hour = 3_600_000;
 /** Two years by the day, or a month by the hour. */
 const mostUnits = 800;
 const mostGroups = 5000;
+/** More than that would fill the function's memory, and be cut to the number above. */
+const mostGroupsHeld = 100_000;
 const unitsAtOnce = 8;
 /** Shorter than rows of hours are kept: what is asked for is there. */
 const hourDays = 399;
@@ -76,7 +79,7 @@ export async function queryUsage(question: UsageQuestion, ports: UsageQueryPorts
   let total = noFigures;
   for (let at = 0; at < units.length; at += unitsAtOnce) {
     const some = units.slice(at, at + unitsAtOnce);
-    const stored = await Promise.all(some.map((unit) => ports.rows(unit)));
+    const stored = await Promise.all(some.map((unit) => ports.rows(unit, only.keyId)));
     for (const [index, unit] of some.entries()) {
       for (const row of stored[index]?.rows ?? []) {
         if (row.figures.requests === 0 || !isAmong(row, only)) continue;
@@ -86,6 +89,7 @@ export async function queryUsage(question: UsageQuestion, ports: UsageQueryPorts
         const before = groups.get(key)?.figures ?? noFigures;
         groups.set(key, { values, figures: addFigures(before, row.figures) });
       }
+      if (groups.size > mostGroupsHeld) throw tooMany();
     }
   }
   const sorted = [...groups.values()].sort(orderOf(groupBy));
@@ -133,6 +137,15 @@ function tooOld() {
     {
       field: "query.from",
       problem: `Figures by the hour are kept for ${hourDays} days. Before that, begin and end at midnight UTC, and do not group by hour.`,
+    },
+  ]);
+}
+
+function tooMany() {
+  return wrongInput([
+    {
+      field: "query.groupBy",
+      problem: `These are more than ${mostGroupsHeld} groups. Ask for less time, for one key, or group by day or month.`,
     },
   ]);
 }

@@ -60,7 +60,7 @@ export async function watchRelay(ports: WatchPorts): Promise<Record<string, numb
     networks: await watchNetworks(fresh, ports, now),
     errorRates: await watchErrors(window, ports),
     latencies: await watchLatency(window, ports, now),
-    budgets: await watchBudgets(ports, now),
+    budgets: await watchBudgets(ports, { since, now }),
     anomalies: await watchUsage(ports, now),
   };
   await ports.putNote("watched", String(until));
@@ -171,13 +171,19 @@ async function usualLatencies(ports: WatchPorts, now: number): Promise<Map<strin
   );
 }
 
-async function watchBudgets(ports: WatchPorts, now: number): Promise<number> {
+/** The last look and this one: a window that ended in between was filled in its last minutes, or not at all. */
+interface Looks {
+  readonly since: number;
+  readonly now: number;
+}
+
+async function watchBudgets(ports: WatchPorts, looks: Looks): Promise<number> {
   let told = 0;
   let after: string | undefined;
   for (let page = 0; page < mostKeyPages; page += 1) {
     const { keys, position } = await ports.keys(after);
     for (const { key, reserved } of keys) {
-      if (!key.isDeleted) told += await tellOfBudgets(key, reserved, ports, now);
+      if (!key.isDeleted) told += await tellOfBudgets(key, reserved, ports, looks);
     }
     if (position === undefined) break;
     after = position;
@@ -190,12 +196,16 @@ async function tellOfBudgets(
   key: LedgerKey,
   reserved: Readonly<Record<string, number>>,
   ports: WatchPorts,
-  now: number,
+  { since, now }: Looks,
 ): Promise<number> {
+  // Another limit, or another window, is another story.
+  const levels = new Map(
+    [since, now]
+      .flatMap((at) => budgetsNear(key, reserved, at))
+      .map((level) => [`budget ${key.keyId} ${level.limit} ${level.limitNanoUsd} ${level.resetAt ?? "never"}`, level]),
+  );
   let told = 0;
-  for (const level of budgetsNear(key, reserved, now)) {
-    // Another limit, or another window, is another story.
-    const name = `budget ${key.keyId} ${level.limit} ${level.limitNanoUsd} ${level.resetAt ?? "never"}`;
+  for (const [name, level] of levels) {
     const toldOf = Number((await ports.note(name)) ?? 0);
     if (toldOf >= level.percent) continue;
     const resetAt = level.resetAt === null ? null : new Date(level.resetAt).toISOString();

@@ -40,7 +40,9 @@ export const keyPolicySchema = z
     models: z.array(modelPattern).max(200).default([]),
     /** Addresses or CIDR ranges; empty: all. */
     addresses: z
-      .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
+      .array(
+        z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], "Give an IP address, or a range such as 10.0.0.0/8."),
+      )
       .max(100)
       .default([]),
     /** An account or a group that alone serves the key; null: any account. */

@@ -31,6 +31,27 @@ export function limitsOf(key: LedgerKey, now: number): LimitState[] {
   return [...spendLimitsOf(key, now), ...rateLimitsOf(key, now)];
 }
 
+/**
+ * Whether a request of this cost would be admitted, by what was last seen of the key; how many run aside. Only a hint: what
+ * counts is the condition of the reservation.
+ */
+export function hasRoom(
+  key: LedgerKey,
+  {
+    nanoUsd,
+    tokens,
+    family,
+  }: { readonly nanoUsd: number; readonly tokens: number; readonly family: string | undefined },
+  now: number,
+): boolean {
+  if (key.policy.prepaid && (key.balanceNanoUsd ?? 0) < nanoUsd) return false;
+  return limitsOf(key, now).every((state) => {
+    if (state.limit === "spend") return (state.family !== null && state.family !== family) || state.left >= nanoUsd;
+    if (state.limit === "tokens-per-minute") return state.left >= tokens;
+    return state.limit !== "requests-per-minute" || state.left > 0;
+  });
+}
+
 /** The window names that a request of this family is counted in: the four of all models, and those that limit the family. */
 export function countedWindows(
   { policy }: Pick<LedgerKey, "policy">,

@@ -2,7 +2,7 @@
 import { Refusal } from "../refusal.ts";
 import { contentHash } from "../wire/content-hash.ts";
 import { type JsonObject, listOf, objectOf, objectsOf, parseJson, positiveOf, textOf } from "../wire/json-values.ts";
-import { boundIdsOf, mostCallsUnstated } from "./demand-parts.ts";
+import { boundIdsOf, mostCallsUnstated, refuseOtherModels } from "./demand-parts.ts";
 import type { ClientRequest, Demand } from "./protocol.ts";
 import type { RequestBody } from "./request-body.ts";
 
@@ -53,8 +53,9 @@ export function anthropicDemand({ json, bytes, text }: RequestBody, model: strin
 }
 
 /** Throws `Refusal` for what would be served by a model that the key's policy and the price table do not see. */
-export function refuseHiddenModels(json: JsonObject): void {
-  if (listOf(json.fallbacks).length > 0) {
+export function refuseHiddenModels({ fallbacks, ...json }: JsonObject): void {
+  refuseOtherModels(json);
+  if (listOf(fallbacks).length > 0) {
     throw new Refusal("NotSupported", 'fallbacks: this relay does not serve a list of other models; "default" passes.');
   }
   if (objectsOf(json.tools).some(({ type }) => String(type).startsWith("advisor_"))) {

@@ -4,10 +4,17 @@ import { headersForUpstream } from "../wire/client-headers.ts";
 import { AnthropicStream, readMessage } from "./anthropic-answer.ts";
 import { anthropicBoundIds, anthropicDemand, anthropicSessions, refuseHiddenModels } from "./anthropic-demand.ts";
 import { refuseAnthropic } from "./anthropic-refusal.ts";
-import { freeDemand } from "./demand-parts.ts";
+import { flagOf } from "./demand-parts.ts";
 import { findOperation, type Operation, type Unserved } from "./find-operation.ts";
 import { JsonAnswer } from "./json-answer.ts";
-import type { AnswerReader, Call, ClientRequest, HttpAnswer, Protocol } from "./protocol.ts";
+import {
+  type AnswerReader,
+  type Call,
+  type ClientRequest,
+  freeDemand,
+  type HttpAnswer,
+  type Protocol,
+} from "./protocol.ts";
 import { readBody, readModel, readPathModel } from "./request-body.ts";
 
 const operations: readonly Operation[] = [
@@ -32,7 +39,7 @@ const eventLogging = /^\/(api\/)?event_logging(\/|$)/;
 
 const decisiveMembers = [
   ...["model", "max_tokens", "stream", "thinking", "speed", "inference_geo", "tools", "fallbacks", "mcp_servers"],
-  ...["messages", "system", "container", "context_management", "compaction"],
+  ...["messages", "system", "container", "context_management", "compaction", "models", "extra_body"],
 ];
 
 export const anthropic: Protocol = {
@@ -58,7 +65,7 @@ export const anthropic: Protocol = {
     const sessions = anthropicSessions(body, request);
     if (found.name === "count-tokens") return { ...common, ...free, model, sessions, boundIds };
     refuseHiddenModels(body.json);
-    const answers = body.json.stream === true ? "sse" : "json";
+    const answers = flagOf(body.json.stream, "stream") ? "sse" : "json";
     return {
       ...common,
       metering: "metered",

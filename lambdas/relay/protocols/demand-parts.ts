@@ -1,23 +1,12 @@
 // Demand parts: what the demands of all protocols have in common.
 import { Refusal } from "../refusal.ts";
-import { positiveOf } from "../wire/json-values.ts";
-import type { Demand } from "./protocol.ts";
+import { type JsonObject, positiveOf } from "../wire/json-values.ts";
 
 /** A tool that the provider runs may be called often; where the request does not limit it, so many calls are reserved. */
 export const mostCallsUnstated = 20;
 
 /** A request that refers to more is refused: each is looked up. */
 const mostBoundIds = 100;
-
-/** Lists of models and counts of tokens cost nothing. */
-export const freeDemand: Demand = {
-  inputBytes: 0,
-  hasInputElsewhere: false,
-  mostOutputTokens: 0,
-  answers: 1,
-  hasVisibleOutput: false,
-  serverTools: {},
-};
 
 /**
  * Answers asked for at once: what is not given is one. Throws `Refusal` BodyInvalid for what is no whole number: some servers
@@ -28,6 +17,31 @@ export function answersOf(asked: unknown, field: string): number {
   const answers = positiveOf(asked);
   if (answers !== undefined) return answers;
   throw new Refusal("BodyInvalid", `${field}: give a whole number from 1 on.`);
+}
+
+/**
+ * What is not given is no. Throws `Refusal` BodyInvalid for what is neither yes nor no: some servers would take 1 or "true"
+ * for a yes, and answer in a form, or go on for a time, that the relay does not follow.
+ */
+export function flagOf(asked: unknown, field: string): boolean {
+  if (asked === undefined || asked === null) return false;
+  if (typeof asked === "boolean") return asked;
+  throw new Refusal("BodyInvalid", `${field}: give true or false.`);
+}
+
+/**
+ * Of gateways that may stand upstream (OpenRouter, LiteLLM): lists of other models to take, and another request inside of
+ * the one that is read here. None of the vendors knows them.
+ */
+const hidingMembers = ["models", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "extra_body"];
+
+/** Throws `Refusal` for what would be served by a model that the key's policy and the price table do not see. */
+export function refuseOtherModels(json: JsonObject): void {
+  for (const name of hidingMembers) {
+    const value = json[name] ?? [];
+    if (Array.isArray(value) && value.length === 0) continue;
+    throw new Refusal("NotSupported", `${name}: this relay serves the model that is asked for, as it is asked.`);
+  }
 }
 
 /** Texts only, each once. Throws `Refusal` BodyInvalid for too many. */

@@ -25,11 +25,12 @@ interface State {
  */
 export class GeminiStream extends EventAnswer<State> {
   readonly #call: Call;
-  readonly #tap = new GeminiTap();
+  readonly #tap: GeminiTap;
 
   constructor(call: Call) {
     super({ isStretched: false });
     this.#call = call;
+    this.#tap = new GeminiTap(call.model);
   }
 
   override get usage(): TokenUsage | undefined {
@@ -92,13 +93,14 @@ export class GeminiStream extends EventAnswer<State> {
 export class GeminiArray implements AnswerReader {
   readonly madeIds = [];
   readonly #call: Call;
-  readonly #tap = new GeminiTap();
+  readonly #tap: GeminiTap;
   readonly #framer = new ElementFramer((element) => this.#tap.take(element.toString("utf8")));
   #sentElements = 0;
   #isSentClosed = false;
 
   constructor(call: Call) {
     this.#call = call;
+    this.#tap = new GeminiTap(call.model);
   }
 
   get outputBytes(): number {

@@ -42,9 +42,14 @@ export function fieldOf(object: JsonObject | undefined, name: string): unknown {
   return object[name] ?? object[other];
 }
 
+/** Where protocol buffers have a list, Google takes its only element without one. */
+function repeatedOf(value: unknown): readonly JsonObject[] {
+  return Array.isArray(value) ? objectsOf(value) : objectsOf([value]);
+}
+
 export function geminiDemand({ json, bytes }: RequestBody, model: string, isStream: boolean): Demand {
   const config = objectOf(fieldOf(json, "generationConfig"));
-  const tools = objectsOf(json.tools);
+  const tools = repeatedOf(json.tools);
   const run = tools.flatMap((tool) => Object.keys(serverTools).filter((name) => fieldOf(tool, name) !== undefined));
   const content = contentOf(json);
   const candidates = fieldOf(config, "candidateCount");
@@ -61,9 +66,20 @@ export function geminiDemand({ json, bytes }: RequestBody, model: string, isStre
   };
 }
 
+/**
+ * Some bodies name the model once more, and some servers (LiteLLM) go by that. Throws `Refusal` BodyInvalid where it is another
+ * one than the path's.
+ */
+export function checkNamedModel(json: JsonObject, model: string): void {
+  for (const { model: named } of [json, ...repeatedOf(json.requests)]) {
+    if (named === undefined || named === null || named === model || named === `models/${model}`) continue;
+    throw new Refusal("BodyInvalid", "model: is another one in the body than in the path.");
+  }
+}
+
 /** Embeddings: everything is input, and there is no output. */
 export function geminiEmbedDemand({ bytes, json }: RequestBody): Demand {
-  const requests = [json, ...objectsOf(json.requests)];
+  const requests = [json, ...repeatedOf(json.requests)];
   const content: Content = { images: 0, isElsewhere: false, files: [] };
   for (const request of requests) readParts(objectOf(request.content), content);
   return {
@@ -87,15 +103,15 @@ export function geminiSessions({ json, bytes }: RequestBody, { headers }: Client
 /** Cached contents and uploaded files belong to the project of the key that made them; other addresses to nobody. */
 export function geminiBoundIds(json: JsonObject): string[] {
   const files = contentOf(json).files.flatMap((uri) => {
-    const [, file] = /^https:\/\/[\w.-]+\.googleapis\.com\/\w+\/(files\/[\w-]+)/.exec(String(uri)) ?? [];
+    const [, file] = /^(?:https?:\/\/[\w.-]+\.googleapis\.com\/(?:[^?#]*\/)?)?(files\/[\w-]+)/i.exec(String(uri)) ?? [];
     return file ?? [];
   });
   return boundIdsOf([fieldOf(json, "cachedContent"), ...files]);
 }
 
 function saysAll(config: JsonObject | undefined, model: string): boolean {
-  const modalities = listOf(fieldOf(config, "responseModalities"));
-  if (modalities.some((modality) => modality !== "TEXT")) return false;
+  const modalities = fieldOf(config, "responseModalities") ?? [];
+  if (!Array.isArray(modalities) || modalities.some((modality) => modality !== "TEXT")) return false;
   const budget = fieldOf(objectOf(fieldOf(config, "thinkingConfig")), "thinkingBudget");
   return neverThinks.test(model) || (budget === 0 && thinksByBudget.test(model));
 }
@@ -121,8 +137,7 @@ interface Content {
 function contentOf(json: JsonObject): Content {
   const content: Content = { images: 0, isElsewhere: false, files: [] };
   readParts(objectOf(fieldOf(json, "systemInstruction")), content);
-  const contents = json.contents;
-  for (const one of Array.isArray(contents) ? objectsOf(contents) : objectsOf([contents])) readParts(one, content);
+  for (const one of repeatedOf(json.contents)) readParts(one, content);
   return content;
 }
 
@@ -132,8 +147,7 @@ const mostDepth = 20;
 /** Of media only images are bounded, by a number of tokens; sound, films and pages are not bounded by their bytes. */
 function readParts(one: JsonObject | undefined, content: Content, depth = 0): void {
   if (depth > mostDepth) throw new Refusal("BodyInvalid", "The body nests too deeply.");
-  const parts = one?.parts;
-  for (const part of Array.isArray(parts) ? objectsOf(parts) : objectsOf([parts])) {
+  for (const part of repeatedOf(one?.parts)) {
     const inline = objectOf(fieldOf(part, "inlineData"));
     const file = objectOf(fieldOf(part, "fileData"));
     if (inline !== undefined) {

@@ -1,7 +1,7 @@
 // Gemini tap: what the chunks of a generated answer say of usage, model and end, whichever way they are framed.
 
 import type { TokenUsage } from "../token-usage.ts";
-import { countGeminiSearches, readGeminiUsage } from "../wire/gemini-usage.ts";
+import { countGrounding, readGeminiUsage } from "../wire/gemini-usage.ts";
 import { type JsonObject, objectOf, objectsOf, parseJson, textOf } from "../wire/json-values.ts";
 import type { StreamedError } from "./event-answer.ts";
 import type { JsonFacts } from "./json-answer.ts";
@@ -21,11 +21,17 @@ export class GeminiTap {
   /** A finish or block reason came: Gemini's streams have no other end. */
   isFinished = false;
   streamedError: StreamedError | undefined;
+  readonly #model: string;
   #hasHead = false;
   #tools: Readonly<Record<string, number>> = {};
   /** Each chunk has usage, and the last one counts: only that is ever parsed. */
   #lastWithUsage: string | undefined;
   #usage: { readonly of: string; readonly metadata: JsonObject | undefined } | undefined;
+
+  /** `model`: as asked; what its tools cost goes by it. */
+  constructor(model: string) {
+    this.#model = model;
+  }
 
   /** `json`: one chunk, as text. False: it is an error that tells of the account, or not to be read. */
   take(json: string): void {
@@ -71,8 +77,8 @@ export class GeminiTap {
     const isBlocked = textOf(objectOf(chunk.promptFeedback)?.blockReason) !== undefined;
     const candidates = objectsOf(chunk.candidates);
     if (isBlocked || candidates.some(({ finishReason }) => textOf(finishReason) !== undefined)) this.isFinished = true;
-    const searches = countGeminiSearches(chunk);
-    if (Object.keys(searches).length > 0) this.#tools = searches;
+    // What a later chunk tells of the same tool counts.
+    this.#tools = { ...this.#tools, ...countGrounding(chunk, this.#model) };
   }
 }
 
@@ -98,11 +104,13 @@ export function lastGeminiChunk(tap: Pick<GeminiTap, "head" | "metadata">, model
   return JSON.stringify({ candidates, usageMetadata: tap.metadata, modelVersion, responseId });
 }
 
-export function readGenerated(answer: JsonObject): JsonFacts {
-  const metadata = objectOf(answer.usageMetadata);
-  return {
-    usage: metadata === undefined ? undefined : readGeminiUsage(metadata, countGeminiSearches(answer)),
-    servedModel: textOf(answer.modelVersion),
-    madeIds: [],
+export function readGenerated(model: string): (answer: JsonObject) => JsonFacts {
+  return (answer) => {
+    const metadata = objectOf(answer.usageMetadata);
+    return {
+      usage: metadata === undefined ? undefined : readGeminiUsage(metadata, countGrounding(answer, model)),
+      servedModel: textOf(answer.modelVersion),
+      madeIds: [],
+    };
   };
 }

@@ -2,14 +2,14 @@
 import { queryWithoutKeys } from "../read-key-text.ts";
 import { Refusal } from "../refusal.ts";
 import { headersForUpstream } from "../wire/client-headers.ts";
-import { freeDemand } from "./demand-parts.ts";
+
 import { findOperation, type Operation, type Unserved } from "./find-operation.ts";
 import { GeminiArray, GeminiStream } from "./gemini-answer.ts";
-import { geminiBoundIds, geminiDemand, geminiEmbedDemand, geminiSessions } from "./gemini-demand.ts";
+import { checkNamedModel, geminiBoundIds, geminiDemand, geminiEmbedDemand, geminiSessions } from "./gemini-demand.ts";
 import { refuseGemini } from "./gemini-refusal.ts";
 import { readGenerated } from "./gemini-tap.ts";
 import { JsonAnswer } from "./json-answer.ts";
-import type { AnswerReader, Call, ClientRequest, Protocol } from "./protocol.ts";
+import { type AnswerReader, type Call, type ClientRequest, freeDemand, type Protocol } from "./protocol.ts";
 import { readBody, readPathModel } from "./request-body.ts";
 
 const version = "\\/v1(?:beta|alpha)?";
@@ -38,11 +38,14 @@ const unserved: readonly Unserved[] = [
   { path: /\/openai(\/|$)/, what: "Gemini in OpenAI's form: use /openai with an account that speaks it" },
 ];
 
-/** Parameters that would take the usage out of the answer, or make it something else than JSON. */
-const answerShaping = /^\$?(fields|callback)$/i;
+/**
+ * Parameters that would take the usage out of the answer, or make it something else than JSON; and those of Google's servers
+ * that bring headers, a method or a whole body along (`$httpHeaders`, `$req` …).
+ */
+const answerShaping = /^(fields|callback|\$(?!prettyPrint$|\.xgafv$).*)$/i;
 
 const decisiveMembers = [
-  ...["generationConfig", "generation_config", "tools", "contents", "content", "requests"],
+  ...["generationConfig", "generation_config", "tools", "contents", "content", "requests", "model"],
   ...["cachedContent", "cached_content", "serviceTier", "service_tier", "systemInstruction", "system_instruction"],
 ];
 
@@ -64,6 +67,7 @@ export const gemini: Protocol = {
     const free = { metering: "free", answers: "json", demand: freeDemand, sessions: [], boundIds: [] } as const;
     if (request.method === "GET") return { ...common, ...free };
     const body = readBody(request, decisiveMembers);
+    checkNamedModel(body.json, model);
     const boundIds = geminiBoundIds(body.json);
     if (found.name === "count-tokens") return { ...common, ...free, boundIds };
     if (found.name === "embed" || found.name === "batch-embed") {
@@ -86,21 +90,24 @@ export const gemini: Protocol = {
   follow(call: Call): AnswerReader {
     if (call.answers === "sse") return new GeminiStream(call);
     if (call.answers === "json-array") return new GeminiArray(call);
-    return new JsonAnswer(readGenerated);
+    return new JsonAnswer(readGenerated(call.model));
   },
 };
 
 /** Whether events are asked for. Throws `Refusal` NotSupported for other forms than JSON. */
 function readShape(query: string): boolean {
-  let isSse = false;
+  let shape: string | undefined;
   for (const [name, value] of new URLSearchParams(query)) {
     if (/^\$?alt$/.test(name)) {
       if (value !== "sse" && value !== "json")
         throw new Refusal("NotSupported", "alt: this relay passes json and sse alone.");
-      isSse = value === "sse";
+      // Which of two counts, readers of queries decide each for themselves.
+      if (shape !== undefined && shape !== value)
+        throw new Refusal("BodyInvalid", "alt: is in the query more than once.");
+      shape = value;
     } else if (answerShaping.test(name)) {
       throw new Refusal("NotSupported", `${name}: this relay passes whole answers alone.`);
     }
   }
-  return isSse;
+  return shape === "sse";
 }

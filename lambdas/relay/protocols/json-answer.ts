@@ -43,7 +43,13 @@ export class JsonAnswer implements AnswerReader {
       this.isComplete = true;
       return nothing;
     }
-    const answer = objectOf(parseJson(Buffer.concat(this.#kept).toString("utf8")));
+    const answer = objectOf(
+      parseJson(
+        Buffer.concat(this.#kept)
+          .toString("utf8")
+          .replace(/^\ufeff/, ""),
+      ),
+    );
     this.#kept = [];
     if (answer === undefined) return nothing;
     this.isComplete = true;

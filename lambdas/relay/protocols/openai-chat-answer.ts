@@ -55,6 +55,13 @@ export class ChatStream extends EventAnswer<State> {
     this.#wantsUsage = !this.#isInjected;
   }
 
+  /** Compatible servers may end without `[DONE]`: their own end is one where each answer has told why it ended. */
+  override flush(): Buffer {
+    const rest = super.flush();
+    if (new Set(this.state.finished).size >= this.#call.demand.answers) this.isComplete = true;
+    return rest;
+  }
+
   protected take(event: Buffer): Buffer {
     const length = this.state.head === undefined ? -1 : plainDeltaLength(event);
     if (length >= 0) {

@@ -2,7 +2,7 @@
 import { Refusal } from "../refusal.ts";
 import { contentHash } from "../wire/content-hash.ts";
 import { type JsonObject, listOf, objectOf, objectsOf, positiveOf, textOf } from "../wire/json-values.ts";
-import { answersOf, boundIdsOf, mostCallsUnstated } from "./demand-parts.ts";
+import { answersOf, boundIdsOf, flagOf, mostCallsUnstated } from "./demand-parts.ts";
 import type { ClientRequest, Demand } from "./protocol.ts";
 import type { RequestBody } from "./request-body.ts";
 
@@ -67,14 +67,27 @@ export function responsesDemand({ json, bytes }: RequestBody, model: string): De
   const refers = ["previous_response_id", "conversation", "prompt"].some((name) => json[name] != null);
   return {
     inputBytes: inputBytesOf(bytes, json, model, content.images),
-    hasInputElsewhere:
-      content.isElsewhere || refers || tools.length > 0 || items.some(({ type }) => type === "item_reference"),
+    hasInputElsewhere: content.isElsewhere || refers || tools.length > 0 || items.some(isStored),
     mostOutputTokens: positiveOf(json.max_output_tokens),
     answers: 1,
     hasVisibleOutput: json.stream === true && tools.length === 0 && isVisible(model, objectOf(json.reasoning)?.effort),
     serverTools: Object.fromEntries(tools.flatMap(({ name }) => (name === undefined ? [] : [[name, most]]))),
     ...tierOf(json),
   };
+}
+
+/** An item that is only named; its type may be left out (ItemReference of the SDK). */
+function isReference({ type, role }: JsonObject): boolean {
+  return type === "item_reference" || (type == null && role == null);
+}
+
+/** Reasoning that came without its text in any form: the provider looks it up. */
+function isStoredReasoning({ type, content, encrypted_content }: JsonObject): boolean {
+  return type === "reasoning" && textOf(encrypted_content) === undefined && listOf(content).length === 0;
+}
+
+function isStored(item: JsonObject): boolean {
+  return isReference(item) || isStoredReasoning(item);
 }
 
 /** Everything that is embedded is input; lists of tokens are shorter in the body than in bytes of text. */
@@ -91,7 +104,7 @@ export function embeddingDemand({ bytes }: RequestBody): Demand {
 
 /** Throws `Refusal` for what no relay can follow to its end. */
 export function refuseBackground(json: JsonObject): void {
-  if (json.background !== true) return;
+  if (!flagOf(json.background, "background")) return;
   throw new Refusal("NotSupported", "background: this relay does not serve responses that run on by themselves.");
 }
 
@@ -123,13 +136,13 @@ export function openaiBoundIds(json: JsonObject): string[] {
   const items = objectsOf(json.input);
   const tools = toolsOf(json);
   const conversation = json.conversation;
-  const reasoning = items.findLast((item) => item.type === "reasoning" && textOf(item.encrypted_content) === undefined);
+  const reasoning = items.findLast(isStoredReasoning);
   return boundIdsOf([
     json.previous_response_id,
     conversation,
     objectOf(conversation)?.id,
     objectOf(json.prompt)?.id,
-    ...items.filter(({ type }) => type === "item_reference").map(({ id }) => id),
+    ...items.filter(isReference).map(({ id }) => id),
     reasoning?.id,
     ...contentOf([...objectsOf(json.messages), ...items]).files,
     ...tools.flatMap((tool) => listOf(tool.vector_store_ids)),
@@ -138,8 +151,10 @@ export function openaiBoundIds(json: JsonObject): string[] {
 }
 
 function containerIdsOf({ container, environment }: JsonObject): unknown[] {
-  const made = objectOf(container);
-  return [container, ...listOf(made?.file_ids), objectOf(environment)?.container_id];
+  const made = [objectOf(container), objectOf(environment)];
+  const skills = made.flatMap((one) => objectsOf(one?.skills).map(({ skill_id }) => skill_id));
+  const files = made.flatMap((one) => listOf(one?.file_ids));
+  return [container, ...made.map((one) => one?.container_id), ...files, ...skills];
 }
 
 function isVisible(model: string, effort: unknown): boolean {
@@ -206,6 +221,10 @@ function readPart(part: JsonObject, content: Content): void {
       break;
     case "input_audio":
     case "input_video":
+    // Of compatible servers.
+    case "audio_url":
+    case "video_url":
+    case "video":
       content.isElsewhere = true;
       break;
   }

@@ -7,24 +7,23 @@ const wholeOption = '"stream_options":{"include_usage":true}';
 const option = '"include_usage":true';
 
 /**
- * The body with `stream_options.include_usage`; undefined where the client asked for it itself, or wrote something that
- * the upstream will refuse. Every other byte stays: numbers, order, unknown fields, white space.
+ * The body with `stream_options.include_usage`; undefined where the client asked for it itself. What it wrote instead of
+ * yes or no gives way, too: some upstreams take a 0 for a no. Every other byte stays: numbers, order, unknown fields, white
+ * space.
  */
 export function askForUsage({ bytes, json }: RequestBody): Buffer | undefined {
   const options = json.stream_options;
   if (options === undefined) return insert(bytes, insideOf(bytes), `${wholeOption},`);
   const member = membersOf(bytes).findLast(({ name }) => name === "stream_options");
   if (member === undefined) return undefined;
-  if (options === null) return replace(bytes, member, '{"include_usage":true}');
   const said = objectOf(options);
-  if (said === undefined) return undefined;
+  if (said === undefined) return replace(bytes, member, '{"include_usage":true}');
   const inner = membersOf(bytes, member.valueStart);
   const include = inner.findLast(({ name }) => name === "include_usage");
   if (include === undefined) {
     return insert(bytes, insideOf(bytes, member.valueStart), inner.length === 0 ? option : `${option},`);
   }
-  const value = said.include_usage;
-  return value === false || value === null ? replace(bytes, include, "true") : undefined;
+  return said.include_usage === true ? undefined : replace(bytes, include, "true");
 }
 
 /** Beginning and end of the data of a chunk in its event. */

@@ -4,7 +4,7 @@ import { Refusal } from "../refusal.ts";
 import { headersForUpstream } from "../wire/client-headers.ts";
 import { type JsonObject, objectOf, textOf } from "../wire/json-values.ts";
 import { readEmbeddingUsage } from "../wire/openai-usage.ts";
-import { freeDemand } from "./demand-parts.ts";
+import { flagOf, refuseOtherModels } from "./demand-parts.ts";
 import { findOperation, type Operation, type Unserved } from "./find-operation.ts";
 import { JsonAnswer, type JsonFacts } from "./json-answer.ts";
 import { ChatStream, readCompletion } from "./openai-chat-answer.ts";
@@ -19,7 +19,14 @@ import {
 import { refuseOpenai } from "./openai-refusal.ts";
 import { ResponsesStream, readResponse } from "./openai-responses-answer.ts";
 import { askForUsage } from "./openai-usage-request.ts";
-import type { AnswerReader, Call, ClientRequest, Protocol, UpstreamMessage } from "./protocol.ts";
+import {
+  type AnswerReader,
+  type Call,
+  type ClientRequest,
+  freeDemand,
+  type Protocol,
+  type UpstreamMessage,
+} from "./protocol.ts";
 import { type RequestBody, readBody, readModel, readPathModel } from "./request-body.ts";
 
 const operations: readonly Operation[] = [
@@ -58,7 +65,7 @@ const decisiveMembers = [
   ...["model", "stream", "stream_options", "n", "best_of", "max_tokens", "max_completion_tokens", "max_output_tokens"],
   ...["service_tier", "background", "tools", "reasoning", "reasoning_effort", "prediction", "web_search_options"],
   ...["messages", "input", "functions", "modalities", "audio", "max_tool_calls"],
-  ...["previous_response_id", "conversation", "prompt"],
+  ...["previous_response_id", "conversation", "prompt", "models", "fallbacks", "extra_body"],
 ];
 
 /** Two things that only have a name of Azure's in the query or a header; its paths are among the unserved ones. */
@@ -90,12 +97,14 @@ export const openai: Protocol = {
       return { platform: "openai", operation: found.name, upstream, ...free, model };
     }
     const body = readBody(request, decisiveMembers);
+    refuseOtherModels(body.json);
+    const isStream = found.name !== "embeddings" && flagOf(body.json.stream, "stream");
     const common = {
       platform: "openai",
       operation: found.name,
       metering: "metered",
       model: readModel(body.json.model),
-      answers: found.name !== "embeddings" && body.json.stream === true ? "sse" : "json",
+      answers: isStream ? "sse" : "json",
       upstream,
       sessions: found.name === "embeddings" ? [] : openaiSessions(body, request),
       boundIds: openaiBoundIds(body.json),

@@ -127,3 +127,13 @@ export interface Protocol {
   refuse(refusal: Refusal, requestId: string, now: number): HttpAnswer;
   follow(call: Call): AnswerReader;
 }
+
+/** Lists of models and counts of tokens cost nothing. */
+export const freeDemand: Demand = {
+  inputBytes: 0,
+  hasInputElsewhere: false,
+  mostOutputTokens: 0,
+  answers: 1,
+  hasVisibleOutput: false,
+  serverTools: {},
+};

@@ -1,7 +1,7 @@
 // Request body: decoded and parsed once, with what decides about money checked for being said twice.
 import { Refusal } from "../refusal.ts";
 import { decodeBody } from "../wire/decode-body.ts";
-import { hasMoreValues, membersOf } from "../wire/json-members.ts";
+import { hasMoreValues, type JsonMember, membersOf } from "../wire/json-members.ts";
 import { type JsonObject, objectOf, parseJson } from "../wire/json-values.ts";
 import type { Found } from "./find-operation.ts";
 import type { ClientRequest } from "./protocol.ts";
@@ -25,8 +25,8 @@ const mostMembers = 1000;
 
 /**
  * Throws `Refusal` BodyInvalid or BodyTooLarge. `decisive`: members that decide about money. JSON allows a name twice and
- * leaves open which one counts, and Go's encoding/json takes names in other letters for the same: the relay would read one,
- * and the upstream might do the other.
+ * leaves open which one counts, Go's encoding/json takes names in other letters for the same, and some servers (LiteLLM)
+ * prefer a model in the query: the relay would read one, and the upstream might do the other.
  */
 export function readBody(request: ClientRequest, decisive: readonly string[]): RequestBody {
   const bytes = decodeBody(request.body, request.headers["content-encoding"]);
@@ -38,6 +38,7 @@ export function readBody(request: ClientRequest, decisive: readonly string[]): R
   const json = objectOf(parseJson(text.startsWith("\ufeff") ? text.slice(1) : text));
   if (json === undefined) throw new Refusal("BodyInvalid", "The body is no JSON object.");
   checkMembers(bytes, decisive);
+  checkQuery(request.query, decisive);
   return { bytes, text, json };
 }
 
@@ -48,13 +49,28 @@ function checkMembers(bytes: Buffer, decisive: readonly string[]): void {
   }
   const folded = foldedOf(decisive);
   const seen = new Set<string>();
-  for (const { name } of members) {
+  for (const { name, valueStart } of members) {
     const known = folded.get(fold(name));
     if (known === undefined) continue;
     if (known !== name) throw new Refusal("BodyInvalid", `${known}: is in the body in other letters.`);
     if (seen.has(name)) throw new Refusal("BodyInvalid", `${name}: is in the body more than once.`);
     seen.add(name);
+    checkInner(name, membersOf(bytes, valueStart, mostMembers));
   }
+}
+
+function checkQuery(query: string, decisive: readonly string[]): void {
+  const folded = foldedOf(decisive);
+  for (const name of new URLSearchParams(query).keys()) {
+    if (!folded.has(fold(name))) continue;
+    throw new Refusal("BodyInvalid", `${name}: stands in the query; give it in the body alone.`);
+  }
+}
+
+/** Of `generationConfig`, `thinking` and their like: what stands in them decides, too. */
+function checkInner(outer: string, members: readonly JsonMember[]): void {
+  if (new Set(members.map(({ name }) => fold(name))).size === members.length) return;
+  throw new Refusal("BodyInvalid", `${outer}: something is in it more than once.`);
 }
 
 const folds = new WeakMap<readonly string[], ReadonlyMap<string, string>>();

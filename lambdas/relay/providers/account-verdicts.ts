@@ -54,7 +54,8 @@ export function untilOf(until: number | undefined): { readonly until?: number } 
 
 /**
  * Statuses of 3xx, 408 and 5xx: the provider, or the way to it, failed. The models of one family may fail while others
- * work; a gateway's own statuses (502, 520 to 526) tell of the whole account. Undefined for what says something of the request.
+ * work; a gateway's own statuses (502, 520 to 526) tell of the whole account. There are requests on which servers break, or
+ * work for too long: but for an overload these are doubtful. Undefined for what says something of the request.
  */
 export function judgeFailure(
   answer: UpstreamAnswer,
@@ -68,12 +69,12 @@ export function judgeFailure(
   if (status >= 300 && status < 400) return changed({ state: "failing", said: `${said} (a redirect, not followed)` });
   if (status === 408 || status === 504 || status === 524) {
     const refusal = new Refusal("UpstreamTimeout", "The provider did not answer in time.");
-    return changed({ state: "failing", said, ...until, ...ofFamily(asked) }, refusal);
+    return changed({ state: "failing", isDoubtful: true, said, ...until, ...ofFamily(asked) }, refusal);
   }
   if (status === 529 || status === 503) return changed({ state: "overloaded", said, ...until, ...ofFamily(asked) });
   // 501: this provider does not have what was asked for.
   if (status < 500 || status === 501) return undefined;
-  return changed({ state: "failing", said, ...until, ...(status === 500 && ofFamily(asked)) });
+  return changed({ state: "failing", isDoubtful: true, said, ...until, ...(status === 500 && ofFamily(asked)) });
 }
 
 function refusalOf({ state, until }: AccountChange): Refusal {

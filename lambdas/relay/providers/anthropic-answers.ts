@@ -13,6 +13,7 @@ import {
   untilOf,
   type VendorError,
 } from "./account-verdicts.ts";
+import { judgeGateway } from "./gateway-answers.ts";
 import type { AccountChange, Asked, UpstreamAnswer, Verdict } from "./provider.ts";
 import { plausible, retryAfterOf, timeOf, unixSecondsOf } from "./reset-times.ts";
 
@@ -32,19 +33,26 @@ const regain = /regain access on (\d{4}-\d{2}-\d{2}) at (\d{2}:\d{2}) UTC/i;
 const closedMessage =
   /^This organization has been disabled|^(This|Your) (account|organization|workspace) (has been|was|is) (disabled|suspended|banned)/i;
 
-/** 403s that tell of the account or of where it calls from, and not of what was asked. */
+/**
+ * 403s that tell of the account or of where it calls from, and not of what was asked. Not "Request not allowed": it comes
+ * and goes, and for one program where another with the same key and address is served
+ * (github.com/di-sukharev/opencommit/issues/411).
+ */
 const blockedMessage =
-  /request not allowed|has been (disabled|suspended|banned|revoked)|not available in your (country|region)|unsupported (country|region)|IP address|oauth/i;
+  /has been (disabled|suspended|banned|revoked)|not available in your (country|region)|unsupported (country|region)|IP address|oauth/i;
 
 /** 403s for what this account may not use: another one may. Models, betas, features, "the specified resource". */
 const lackedMessage =
   /permission to (use|access)|does not have access|not (enabled|available|allowed) for (your|this) (organization|account|workspace)|\bbeta\b/i;
 
+/** A 429 about this one request: the account's plan has no long context (github.com/Wei-Shaw/sub2api/issues/572). */
+const lackedLongContext = /extra usage is required for long context/i;
+
 export function judgeAnthropic(answer: UpstreamAnswer, asked: Asked, now: number): Verdict {
   const { status } = answer;
   if (status < 300) return pass;
   const { error, json } = readVendorError(answer.body);
-  const failure = judgeFailure(answer, asked, error, now);
+  const failure = judgeGateway(answer, asked, error) ?? judgeFailure(answer, asked, error, now);
   if (failure !== undefined) return failure;
   const said = saidOf(answer, error);
   const code = textOf(fieldsOf(fieldsOf(fieldsOf(json).error).details).error_code);
@@ -56,6 +64,7 @@ export function judgeAnthropic(answer: UpstreamAnswer, asked: Asked, now: number
     });
   }
   if (status === 401) return changed({ state: "unauthorised", said });
+  if (status === 429 && lackedLongContext.test(error.message)) return lacking();
   if (status === 429) return changed({ state: "rate-limited", said, ...rateLimit(answer.headers, asked, now) });
   if ((status === 400 || status === 403) && closedMessage.test(error.message))
     return changed({ state: "blocked", said });
@@ -63,7 +72,7 @@ export function judgeAnthropic(answer: UpstreamAnswer, asked: Asked, now: number
   if (blockedMessage.test(ownWords(error, asked))) return changed({ state: "blocked", said });
   if (lackedMessage.test(error.message)) return lacking();
   // Unknown: others take over, and this one pauses for as long as it goes on.
-  return changed({ state: "failing", said, ...ofFamily(asked) });
+  return changed({ state: "failing", isDoubtful: true, said, ...ofFamily(asked) });
 }
 
 /** Of a success: a limit of the API with nothing left, or a window of a subscription that is closed. */

@@ -13,6 +13,7 @@ import {
   untilOf,
   type VendorError,
 } from "./account-verdicts.ts";
+import { judgeGateway } from "./gateway-answers.ts";
 import type { AccountChange, Asked, UpstreamAnswer, Verdict } from "./provider.ts";
 import { durationOf, plausible, retryAfterOf } from "./reset-times.ts";
 
@@ -55,7 +56,7 @@ export function judgeGemini(answer: UpstreamAnswer, asked: Asked, now: number): 
   const { status } = answer;
   if (status < 300) return pass;
   const { error, json } = readVendorError(answer.body);
-  const failure = judgeFailure(answer, asked, error, now);
+  const failure = judgeGateway(answer, asked, error) ?? judgeFailure(answer, asked, error, now);
   if (failure !== undefined) return failure;
   const details = detailsOf(json);
   const said = saidOf(answer, error);
@@ -83,7 +84,7 @@ function judgeForbidden(error: VendorError, asked: Asked, said: string): Verdict
   if (othersThing.test(message)) return pass;
   if (blockedMessage.test(message)) return changed({ state: "blocked", said });
   if (/\bmodel\b/i.test(message)) return lacking();
-  return changed({ state: "failing", said, ...ofFamily(asked) });
+  return changed({ state: "failing", isDoubtful: true, said, ...ofFamily(asked) });
 }
 
 /**

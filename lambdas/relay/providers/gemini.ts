@@ -23,6 +23,18 @@ const passedHeaders: ReadonlySet<string> = new Set(["content-type", "cache-contr
 /** A key may be restricted to apps that name themselves so: a client's own names would make Google refuse the relay's key. */
 const namesOfApps = ["x-android-package", "x-android-cert", "x-ios-bundle-identifier"] as const;
 
+/** Google's parameters that say who asks and who pays, each also with a `$`: those of the relay's key alone count. */
+const sayingWho = /^\$?(key|access_?token|oauth_token|bearer_token|userProject|quotaUser)$/i;
+
+function queryOfAccount(query: string): string {
+  const asked = query.split("&").filter((parameter) => parameter !== "");
+  return asked.filter((parameter) => ![...new URLSearchParams(parameter).keys()].some(isSayingWho)).join("&");
+}
+
+function isSayingWho(name: string): boolean {
+  return sayingWho.test(name.trim());
+}
+
 const baseUrlOf: Provider["baseUrlOf"] = (account) => settings.parse(account.settings).baseUrl;
 
 /** Never in the query: addresses are written into logs on the way. */
@@ -38,7 +50,8 @@ export const gemini: Provider = {
   baseUrlOf,
   prepare(call, account, secret) {
     const model = mappedModel(account, call.model);
-    const message = model === call.model ? call.upstream : renameGeminiModel(call.upstream, model);
+    const renamed = model === call.model ? call.upstream : renameGeminiModel(call.upstream, model);
+    const message = { ...renamed, query: queryOfAccount(renamed.query) };
     const request = upstreamRequest(message, upstreamUrl(baseUrlOf(account), message, "at-end"), authorization(secret));
     const headers = Object.entries(request.headers).filter(([name]) => !namesOfApps.some((other) => other === name));
     return { ...request, headers: Object.fromEntries(headers) };

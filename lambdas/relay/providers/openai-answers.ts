@@ -12,6 +12,7 @@ import {
   untilOf,
   type VendorError,
 } from "./account-verdicts.ts";
+import { judgeGateway } from "./gateway-answers.ts";
 import type { AccountChange, Asked, UpstreamAnswer, Verdict } from "./provider.ts";
 import { durationOf, plausible, retryAfterOf } from "./reset-times.ts";
 
@@ -60,6 +61,8 @@ export function judgeOpenai(answer: UpstreamAnswer, asked: Asked, now: number): 
   const { status } = answer;
   if (status < 300) return pass;
   const { error, json } = readVendorError(answer.body);
+  const ofGateway = judgeGateway(answer, asked, error);
+  if (ofGateway !== undefined) return ofGateway;
   const said = saidOf(answer, error);
   const names = [error.code, error.type];
   if (status === 429 || status === 402 || status === 403) {
@@ -81,7 +84,7 @@ export function judgeOpenai(answer: UpstreamAnswer, asked: Asked, now: number): 
   if (status === 429)
     return tooLargeForLimit.test(error.message) ? lacking() : limited(answer, error, json, asked, now, said);
   if (status !== 403 || isOfPolicy(error, json)) return pass;
-  return changed({ state: "failing", said, ...ofFamily(asked) });
+  return changed({ state: "failing", isDoubtful: true, said, ...ofFamily(asked) });
 }
 
 /** Of a success: a limit with nothing left, for long enough to matter. Limits hold per model. */

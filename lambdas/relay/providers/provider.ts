@@ -38,6 +38,8 @@ export interface AccountChange {
   readonly until?: number;
   /** The family asked, where the limit is one of a family (Opus …). Absent: the whole account. */
   readonly family?: string;
+  /** The request itself may have done it: one key's word is not enough. See next-condition.ts. */
+  readonly isDoubtful?: true;
   /** For the error history: vendor's type and message, at most 500 characters, no secret. */
   readonly said: string;
 }

@@ -18,6 +18,9 @@ const version = /^v\d+((alpha|beta)\d*)?$/i;
 /** Of paths that a URL's reader would resolve: what is sent is what was checked. */
 const dotSegment = /^(\.|%2e){1,2}$/i;
 
+/** What cannot stand in a path as it is: a gateway before the relay may have decoded it. */
+const impossible = /[^\x21-\x7e]+|[?#]/g;
+
 /**
  * Absolute URL. A base URL that names a version takes the place of the path's own (`…/api/paas/v4` and `/v1/chat/completions`
  * give `…/api/paas/v4/chat/completions`). `anywhere`: the version may be followed by more, as for OpenAI's clients, whose
@@ -28,7 +31,8 @@ export function upstreamUrl(
   { path, query }: { readonly path: string; readonly query: string },
   versionStands: "at-end" | "anywhere",
 ): string {
-  const segments = path.split("/");
+  const sentPath = path.toWellFormed().replace(impossible, encodeURIComponent);
+  const segments = sentPath.split("/");
   if (segments.some((segment) => dotSegment.test(segment))) {
     throw new Refusal("NotFound", "This relay serves nothing at this path.");
   }
@@ -36,6 +40,6 @@ export function upstreamUrl(
   const [, , , ...baseSegments] = base.split("/");
   const named = versionStands === "anywhere" ? baseSegments : baseSegments.slice(-1);
   const isVersioned = version.test(segments[1] ?? "") && named.some((segment) => version.test(segment));
-  const rest = isVersioned ? `/${segments.slice(2).join("/")}` : path;
+  const rest = isVersioned ? `/${segments.slice(2).join("/")}` : sentPath;
   return `${base}${rest}${query === "" ? "" : `?${query}`}`;
 }

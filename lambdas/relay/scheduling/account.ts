@@ -51,6 +51,11 @@ export const accountConditionSchema = z.object({
   until: z.number().nullable(),
   /** Failures in a row; pauses grow with it. */
   failures: z.number(),
+  /**
+   * The key whose doubtful failure was the last word. While there are failures the state rests on its word alone and holds
+   * for it alone; after a success it is only remembered.
+   */
+  accusedBy: z.string().optional(),
 });
 
 export type AccountCondition = z.output<typeof accountConditionSchema>;

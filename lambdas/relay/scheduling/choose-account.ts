@@ -17,6 +17,7 @@ export interface Asked {
   readonly model: string;
   /** Of the model, where prices know one. */
   readonly family: string | undefined;
+  readonly keyId: string;
   readonly boundTo: KeyPolicy["boundTo"];
   /** Accounts that this request was sent to already. */
   readonly tried: ReadonlySet<string>;
@@ -86,13 +87,13 @@ export function ownerOf(owners: ReadonlyMap<string, string>, ids: readonly strin
 }
 
 function candidatesOf(asked: Asked): Candidate[] {
-  const { snapshot, family, model, now, tried } = asked;
+  const { snapshot, family, keyId, model, now, tried } = asked;
   const candidates: Candidate[] = [];
   for (const view of snapshot.accounts) {
     const { account } = view;
     if (tried.has(account.accountId) || unfitness(account, asked) !== undefined) continue;
     const load = loadOf(view, now);
-    const standing = standingOf(account, family, load, now);
+    const standing = standingOf(account, family, load, now, keyId);
     candidates.push({ view, weight: account.weight, load, standing, tier: tierOf(account, standing, load, model) });
   }
   return candidates;
@@ -141,14 +142,14 @@ function algorithmOf({ snapshot, boundTo }: Asked): Algorithm {
 }
 
 function whyLeft(asked: Asked): string {
-  const { snapshot, session, tried, family, now } = asked;
+  const { snapshot, session, tried, family, keyId, now } = asked;
   const view = snapshot.accounts.find(({ account }) => account.accountId === session);
   if (view === undefined) return "gone";
   if (tried.has(view.account.accountId)) return "failed";
   const unfit = unfitness(view.account, asked);
   if (unfit !== undefined) return unfit;
   const load = loadOf(view, now);
-  const standing = standingOf(view.account, family, load, now);
+  const standing = standingOf(view.account, family, load, now, keyId);
   if (standing.kind !== "well") return standing.why;
   return load.open >= load.concurrency ? "full" : "standby";
 }

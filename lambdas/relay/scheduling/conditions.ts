@@ -2,7 +2,7 @@
 import type { AccountChange } from "../providers/provider.ts";
 import type { Account, AccountCondition } from "./account.ts";
 import type { Fleet } from "./fleet.ts";
-import { afterFailure, afterSuccess } from "./next-condition.ts";
+import { afterFailure, afterSuccess, isHearsay } from "./next-condition.ts";
 
 /** One entry of an account's error history: answers of the same kind within a minute are one. */
 export interface ErrorNote {
@@ -53,16 +53,22 @@ export class AccountConditions {
     this.#ports = ports;
   }
 
-  /** `sentAt`: when the request went upstream, milliseconds since 1970. What is known since then counts more. */
-  async changed(account: Account, change: AccountChange, sentAt: number): Promise<void> {
+  /**
+   * `sentAt`: when the request went upstream, milliseconds since 1970. What is known since then counts more. `accuser`: the
+   * key whose request it was. False: a doubtful failure that the same key told of before, which says nothing of the account.
+   */
+  async changed(account: Account, change: AccountChange, sentAt: number, accuser?: string): Promise<boolean> {
     const { history, now, onFailure } = this.#ports;
     const { accountId } = account;
     const { state, family, until, said } = change;
     const note = { accountId, at: now(), state, family, until, said };
-    await Promise.all([
-      history.noteError(note).catch(onFailure),
-      this.#move(account, family, (present) => afterFailure(present, change, sentAt, now())).catch(onFailure),
-    ]);
+    let isNews = true;
+    const nextOf = (present: AccountCondition | undefined) => {
+      isNews = !isHearsay(present, change, accuser);
+      return afterFailure(present, change, sentAt, now(), accuser);
+    };
+    await Promise.all([history.noteError(note).catch(onFailure), this.#move(account, family, nextOf).catch(onFailure)]);
+    return isNews;
   }
 
   /** After every success; writes only where something spoke against the account. `family`: of the model asked. */
@@ -95,7 +101,8 @@ export class AccountConditions {
         return;
       }
       const now = await store.account(accountId);
-      if (now === undefined) return;
+      // What an old credential met says nothing of the new one: it would lock out an account that a person has just mended.
+      if (now === undefined || now.credentialVersion !== account.credentialVersion) return;
       present = conditionOf(now, family);
     }
   }

@@ -92,13 +92,16 @@ type Outcome = Pick<ProbeResult, "ok" | "status" | "said">;
 async function attempt(account: Account, sentAt: number, ports: ProbePorts): Promise<Outcome> {
   let answer: UpstreamAnswer;
   let provider: Probing | undefined;
+  let isList = false;
   try {
     provider = await ports.provider(account.provider);
     if (provider === undefined) return { ok: false, status: null, said: `There is no provider ${account.provider}.` };
     const credential = await ports.credential(account);
     const proxy = proxyOf(account, credential);
     const options = { limits, ...(proxy !== undefined && { proxy }) };
-    answer = await readAnswer(await ports.transport.send(provider.probe(account, credential), options));
+    const request = provider.probe(account, credential);
+    isList = request.method === "GET";
+    answer = await readAnswer(await ports.transport.send(request, options));
   } catch (error) {
     const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     // What is wrong on our side, such as a credential that cannot be read, says nothing of the account.
@@ -114,7 +117,9 @@ async function attempt(account: Account, sentAt: number, ports: ProbePorts): Pro
   }
   const verdict = provider.judge(answer, { model: "" }, ports.now());
   if (verdict.kind === "pass") return { ok: false, status, said: `The test was answered with HTTP ${status}.` };
-  if (verdict.change !== undefined) await ports.conditions.changed(account, verdict.change, sentAt);
+  // Lists of models have limits of their own.
+  const isOfLists = isList && verdict.change?.state === "rate-limited";
+  if (verdict.change !== undefined && !isOfLists) await ports.conditions.changed(account, verdict.change, sentAt);
   return { ok: false, status, said: verdict.change?.said ?? verdict.refusal.message };
 }
 

@@ -36,8 +36,13 @@ export interface RecoverReport {
 /** A failing account is told of when its pauses have grown to a minute: shorter ones are over before anybody reads of them. */
 const failuresToTell = 3;
 
+/** What one key alone says is told when it went on for some minutes, and nobody had a success there meanwhile. */
+const accusalToTellMilliseconds = 5 * 60 * 1000;
+
 /** So long a family that is well again is kept, so that an answer from before does not count. */
 const familyKeptMilliseconds = 60 * 60 * 1000;
+/** An accusal begins where it began, and has pauses of half an hour. */
+const accusalKeptMilliseconds = 24 * 60 * 60 * 1000;
 
 /** Our own limit, where the others are the upstream's. */
 const dailyQuota = "daily-quota";
@@ -45,16 +50,25 @@ const dailyQuota = "daily-quota";
 /** The account's own condition, among those of families, which have names. */
 const wholeAccount = "";
 
-/** Announces before it notes that it did: at least once. Throws where the store or the bus fails; the next minute goes on. */
+/**
+ * Announces before it notes that it did: at least once. Throws where the store or the bus fails, when all accounts were
+ * looked after: of one account the others' pauses do not depend, nor any pause on the bus. The next minute goes on.
+ */
 export async function recoverAccounts(ports: RecoverPorts): Promise<RecoverReport> {
   const { accounts } = await ports.read();
+  const failures: unknown[] = [];
   let recovered = 0;
   let announced = 0;
   for (const view of accounts) {
-    const conditions = await endPauses(view.account, ports);
-    recovered += conditions.ended;
-    if (!conditions.isOvertaken) announced += await tell(view, conditions.present, ports);
+    try {
+      const conditions = await endPauses(view.account, ports);
+      recovered += conditions.ended;
+      if (!conditions.isOvertaken) announced += await tell(view, conditions.present, ports);
+    } catch (error) {
+      failures.push(error);
+    }
   }
+  if (failures.length > 0) throw failures[0];
   return { accounts: accounts.length, recovered, announced };
 }
 
@@ -83,7 +97,8 @@ async function endPauses(account: Account, ports: RecoverPorts): Promise<PausesE
     } else if (next !== undefined) {
       isOvertaken = true;
     }
-    const isForgotten = condition.state === "healthy" && condition.since + familyKeptMilliseconds < now;
+    const keptMilliseconds = isAccused(condition) ? accusalKeptMilliseconds : familyKeptMilliseconds;
+    const isForgotten = condition.state === "healthy" && condition.since + keptMilliseconds < now;
     if (family !== undefined && isForgotten) await ports.dropFamily(accountId, family, condition);
   }
   return { present, ended, isOvertaken };
@@ -134,13 +149,23 @@ interface PartStanding {
 
 function standingOfPart(view: AccountView, part: string, present: Conditions, now: number): PartStanding {
   const condition = present.get(part);
-  const isIll = condition !== undefined && condition.state !== "healthy";
-  if (isIll) {
+  const accusal = condition !== undefined && isAccused(condition) ? condition : undefined;
+  if (condition !== undefined && condition.state !== "healthy" && accusal === undefined) {
     const isOwnPause = condition.state === "failing" || condition.state === "overloaded";
     return { ...condition, isQuiet: isOwnPause && condition.failures < failuresToTell };
   }
   const { dailyQuotaNanoUsd } = view.account;
   const isSpent = dailyQuotaNanoUsd !== null && loadOf(view, now).spentTodayNanoUsd >= dailyQuotaNanoUsd;
   if (part === wholeAccount && isSpent) return { state: dailyQuota, until: nextDayAt(now), isQuiet: false };
+  if (accusal !== undefined) {
+    // It stands until a success, also between its pauses.
+    const { state, since, until } = accusal;
+    if (until === null) return { state: "failing", until, isQuiet: true };
+    return { state, until, isQuiet: until - since < accusalToTellMilliseconds };
+  }
   return { state: "healthy", until: null, isQuiet: false };
+}
+
+function isAccused({ accusedBy, failures }: AccountCondition): boolean {
+  return accusedBy !== undefined && failures > 0;
 }

@@ -14,6 +14,8 @@ export interface Slot {
 
 /** What an attempt at an account showed. */
 export interface SlotFigures {
+  /** It showed nothing of the account, neither good nor bad: only its cost counts. */
+  readonly isCostAlone?: boolean;
   /** The account or the way to it was at fault. */
   readonly failed: boolean;
   readonly firstByteMilliseconds: number | undefined;

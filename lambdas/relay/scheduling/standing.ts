@@ -18,12 +18,18 @@ const unhealthyErrorRate = 0.2;
 
 const well: Standing = { kind: "well" };
 
-/** `family`: of the model asked, where prices know one. */
-export function standingOf(account: Account, family: string | undefined, load: AccountLoad, now: number): Standing {
+/** `family`: of the model asked, where prices know one. `keyId`: who asks; undefined: nobody, what any key may meet counts. */
+export function standingOf(
+  account: Account,
+  family: string | undefined,
+  load: AccountLoad,
+  now: number,
+  keyId?: string,
+): Standing {
   const ofFamily = family === undefined ? undefined : account.familyConditions[family];
   const { dailyQuotaNanoUsd } = account;
-  let standing = ofCondition(account.condition, now);
-  if (ofFamily !== undefined) standing = worse(standing, ofCondition(ofFamily, now));
+  let standing = ofCondition(account.condition, now, keyId);
+  if (ofFamily !== undefined) standing = worse(standing, ofCondition(ofFamily, now, keyId));
   if (dailyQuotaNanoUsd !== null && load.spentTodayNanoUsd >= dailyQuotaNanoUsd) {
     standing = worse(standing, { kind: "paused", until: nextDayAt(now), why: "daily-quota" });
   }
@@ -33,15 +39,27 @@ export function standingOf(account: Account, family: string | undefined, load: A
   return standing;
 }
 
-function ofCondition({ state, until }: AccountCondition, now: number): Standing {
+function ofCondition(condition: AccountCondition, now: number, keyId: string | undefined): Standing {
+  const { state, until, accusedBy } = condition;
   if (state === "healthy") return well;
   if (until === null) return { kind: "paused", until, why: state };
+  if (accusedBy !== undefined) return ofAccusal(condition, until <= now, keyId);
   if (until <= now) return { kind: "recoverable", isPauseOver: true, why: state };
   const isOwnPause = state === "failing" || state === "overloaded";
   if (isOwnPause && until - now <= nearlyOverMilliseconds) {
     return { kind: "recoverable", isPauseOver: false, why: state };
   }
   return { kind: "paused", until, why: state };
+}
+
+/** The word of one key alone: for the others it counts not, unless they had trouble there themselves since the last success. */
+function ofAccusal(
+  { state, failures, accusedBy }: AccountCondition,
+  isPauseOver: boolean,
+  keyId: string | undefined,
+): Standing {
+  if (keyId === undefined || keyId === accusedBy) return { kind: "recoverable", isPauseOver, why: state };
+  return failures > 1 ? { kind: "recoverable", isPauseOver: true, why: state } : well;
 }
 
 const badness = { well: 0, recoverable: 1, paused: 2 } as const;

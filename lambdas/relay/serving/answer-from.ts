@@ -1,12 +1,14 @@
 // Answer from: what the reached account answers becomes the client's answer, followed to its end.
 import type { Lease } from "../ledger/ledger.ts";
+import { hasRoom } from "../ledger/limits.ts";
 import { limitHeaders } from "../wire/limit-headers.ts";
 import type { Admitted, Asked } from "./admit.ts";
 import type { Begun } from "./begin-stream.ts";
+import { MadeThings } from "./made-things.ts";
 import { Meter } from "./meter.ts";
 import { type Passed, passAnswer } from "./pass-answer.ts";
 import type { Served, ServingPorts } from "./ports.ts";
-import type { Reached } from "./reach-account.ts";
+import type { Reached, Search, Seat } from "./reach-account.ts";
 import { leaseMarginMilliseconds } from "./reserve-and-sit.ts";
 import { ClientGone, EndedAlways, toClient } from "./to-client.ts";
 
@@ -50,9 +52,9 @@ export function answerFrom(
 
 function follow(
   begun: Begun,
-  { exchange }: Reached,
+  { exchange, seat }: Reached,
   { arrival, call, settlement }: Asked,
-  { worst, search }: Admitted,
+  { key, worst, search }: Admitted,
   lease: Lease | undefined,
   ports: ServingPorts,
   settle: Settle,
@@ -64,25 +66,44 @@ function follow(
     lease === undefined || worst === undefined
       ? undefined
       : new Meter(lease, worst, { ledger: ports.ledger, now: ports.now, leaseUntil });
+  const bind = (ids: readonly string[]) =>
+    ports.bindings.bindThings(key.keyId, ids, seat.account.accountId, ports.now());
   const options = {
     reader,
     arrivals,
     first,
     exchange,
     meter,
+    // What fails here is tried again, and told, at the settlement.
+    made: new MadeThings((ids) => bind(ids).catch(() => undefined)),
     pings: call.answers !== "json",
     pingMilliseconds: search.snapshot.settings.pingMilliseconds,
     endsAt: arrival.endsAt,
-    waitsForEnd: lease !== undefined && isCrowded(lease),
+    waitsForEnd: () => isFull(seat, search) || (lease !== undefined && isTight(meter?.lease ?? lease, ports.now())),
     began: () => settlement.began(ports.now()),
   };
   const finish = (passed: Passed) => settle(settlement.finished(passed, reader, meter));
   return { body: passAnswer(options, ports, finish), finish };
 }
 
-/** This request and those that were there when the key was last read take half of its places, or more. */
-function isCrowded({ key: { leaseCount, policy } }: Lease): boolean {
-  return (leaseCount + 1) * 2 >= policy.concurrency;
+/** The next request may be larger than this one, and others may have come since. */
+const roomForRequests = 4;
+
+/**
+ * This request and those that were there when the key was last read take half of its places, or more; or there is no room
+ * for some more of its worst cost, before what it did not use is given back.
+ */
+function isTight({ key, nanoUsd, tokens, family }: Lease, now: number): boolean {
+  if ((key.leaseCount + 1) * 2 >= key.policy.concurrency) return true;
+  const more = { nanoUsd: nanoUsd * roomForRequests, tokens: tokens * roomForRequests, family };
+  return !hasRoom(key, more, now);
+}
+
+/** With this request half of the account's slots, or more, were taken when it was chosen. */
+function isFull({ account }: Seat, { snapshot }: Search): boolean {
+  const view = snapshot.accounts.find((known) => known.account.accountId === account.accountId);
+  const taken = view?.shards.reduce((sum, shard) => sum + shard.taken, 0) ?? 0;
+  return (taken + 1) * 2 >= account.concurrency;
 }
 
 function passError(error: AsyncIterable<Buffer>, { settlement }: Asked, settle: Settle): Answering {

@@ -3,6 +3,7 @@ import type { AnswerReader } from "../protocols/protocol.ts";
 import { Refusal } from "../refusal.ts";
 import type { Exchange } from "../transports/transport.ts";
 import type { Arrivals, Piece } from "./arrivals.ts";
+import type { MadeThings } from "./made-things.ts";
 import type { Meter } from "./meter.ts";
 import { ClientGone, toClient } from "./to-client.ts";
 
@@ -24,16 +25,17 @@ export interface PassOptions {
   readonly exchange: Pick<Exchange, "abort">;
   /** Undefined where everything that the answer can cost is reserved, or nothing is charged. */
   readonly meter: Meter | undefined;
+  readonly made: MadeThings;
   /** Whether the reader's pings go out while the upstream is silent. */
   readonly pings: boolean;
   readonly pingMilliseconds: number;
   /** The stream is ended in its own form before this moment. */
   readonly endsAt: number;
   /**
-   * The client's side ends only when everything is written: for a key with few places left, whose next request would
-   * find this one still there.
+   * The client's side ends only when everything is written: for a key with few places or little money left, and
+   * for an account with few slots, whose next request would find what this one holds still there. Asked at the end.
    */
-  readonly waitsForEnd: boolean;
+  waitsForEnd(): boolean;
   /** Hears of the upstream's first bytes. */
   began(): void;
 }
@@ -61,7 +63,7 @@ export async function* passAnswer(
 ): AsyncGenerator<Buffer, void, undefined> {
   // Whoever leaves the generator without a word was a client that went.
   let passed: Passed = { outcome: "client-gone", error: undefined };
-  const { reader, meter } = options;
+  const { reader, meter, made } = options;
   const watch = new Watch(options, ports);
   let next: Arrival | undefined;
   let bytes = options.first;
@@ -73,6 +75,8 @@ export async function* passAnswer(
         yield* toClient(reader.ending("budget"));
         return;
       }
+      const binding = made.before(reader);
+      if (binding !== undefined) await binding;
       yield* toClient(bytes);
       reader.passed();
       if (next !== undefined && isOver(next)) {
@@ -93,7 +97,7 @@ export async function* passAnswer(
     watch.stop();
     options.exchange.abort();
     // To settle is half of a request's work: begun at once, it would keep the last bytes and the end back.
-    if (options.waitsForEnd) await finish(passed);
+    if (options.waitsForEnd()) await finish(passed);
     else void ports.afterSending().then(() => finish(passed));
   }
 }

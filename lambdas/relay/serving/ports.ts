@@ -66,9 +66,12 @@ export interface ServingPorts {
   credential(account: Account): Promise<unknown>;
   forgetCredential(account: Account): void;
   readonly transport: Transport;
-  /** What answers said of accounts; neither throws. `sentAt`: when the request was sent upstream. */
+  /**
+   * What answers said of accounts; neither throws. `sentAt`: when the request was sent upstream. `keyId`: whose it was;
+   * false: it told of the same before, and nothing is learned of the account.
+   */
   readonly conditions: {
-    changed(account: Account, change: AccountChange, sentAt: number): Promise<void>;
+    changed(account: Account, change: AccountChange, sentAt: number, keyId: string): Promise<boolean>;
     works(account: Account, family: string | undefined, sentAt: number): Promise<void>;
   };
   random(): number;

@@ -5,12 +5,12 @@ import type { Price } from "../counting/price.ts";
 import { proxyOf } from "../credentials/account-proxy.ts";
 import type { LedgerKey } from "../ledger/ledger.ts";
 import type { Call, Protocol } from "../protocols/protocol.ts";
-import { mappedModel, type Provider, type Verdict } from "../providers/provider.ts";
+import { type AccountChange, mappedModel, type Provider, type Verdict } from "../providers/provider.ts";
 import { Refusal } from "../refusal.ts";
 import type { Account } from "../scheduling/account.ts";
 import { type Choice, chooseAccount } from "../scheduling/choose-account.ts";
 import type { Slot, SlotFigures } from "../scheduling/slot.ts";
-import type { Snapshot } from "../scheduling/snapshot.ts";
+import type { AccountView, Snapshot } from "../scheduling/snapshot.ts";
 import { type Exchange, TransportError, type TransportLimits } from "../transports/transport.ts";
 import { type Begun, beginStream } from "./begin-stream.ts";
 import type { ServingPorts } from "./ports.ts";
@@ -66,6 +66,14 @@ type Ports = Pick<
   | "telemetry"
 >;
 
+/** An upstream that was given up after its time, and may be working on the request all the same: its vendor bills that. */
+export interface GivenUp {
+  readonly account: Account;
+  readonly modelSent: string;
+  readonly waitedMilliseconds: number;
+  readonly accountsTried: number;
+}
+
 /** Slots become free as answers end. */
 const busyMilliseconds = 1000;
 
@@ -80,30 +88,50 @@ type Accounts = Extract<Choice, { kind: "accounts" }>;
 export async function takeSeat(choice: Accounts, search: Search, ports: Ports): Promise<Seat> {
   for (const { view } of choice.accounts) {
     const slot = await ports.slots.take(view, search.requestId, search.slotUntil, ports.now());
-    if (slot !== undefined) return { account: view.account, slot, left: choice.left };
+    if (slot !== undefined) return { account: view.account, slot, left: choice.left ?? leftAsFull(view, search) };
   }
   const resetAt = ports.now() + busyMilliseconds;
   throw new Refusal("AccountsLimited", "Every account that could answer is busy. Try again in a moment.", { resetAt });
 }
 
+/** The session's account was to be used, and had no slot. */
+function leftAsFull({ account }: AccountView, { session }: Search): Seat["left"] {
+  const isWithIt = session === undefined || session === account.accountId;
+  return isWithIt ? undefined : { accountId: session, why: "full" };
+}
+
 /**
  * Sends to the seat's account, and to others while nothing was answered. Every slot that was taken here is freed again,
- * but that of the account that was reached. Throws the last refusal.
+ * but that of the account that was reached. Throws the last refusal; `onGivenUp` is called before, where one was given up.
  */
-export async function reachAccount(first: Seat, search: Search, ports: Ports): Promise<Reached> {
+export async function reachAccount(
+  first: Seat,
+  search: Search,
+  ports: Ports,
+  onGivenUp: (givenUp: GivenUp) => void,
+): Promise<Reached> {
   const tried = new Set<string>();
   const mostTried = search.owner === undefined ? search.snapshot.settings.mostAccountsTried : 1;
   let seat = first;
   for (;;) {
-    tried.add(seat.account.accountId);
+    const { account } = seat;
+    tried.add(account.accountId);
+    const sentAt = ports.now();
     const attempt = await tryAccount(seat, search, ports);
-    if (!("refusal" in attempt)) return { ...attempt, seat, accountsTried: tried.size };
+    const accountsTried = tried.size;
+    if (!("refusal" in attempt)) return { ...attempt, seat, accountsTried };
+    if (attempt.isGivenUp) {
+      const waitedMilliseconds = Math.max(0, ports.now() - sentAt);
+      onGivenUp({ account, modelSent: mappedModel(account, search.call.model), waitedMilliseconds, accountsTried });
+    }
     if (!attempt.mayGoOn || tried.size >= mostTried) throw attempt.refusal;
     seat = await nextSeat(search, tried, ports, attempt.refusal);
   }
 }
 
-type Attempt = Omit<Reached, "seat" | "accountsTried"> | { readonly refusal: Refusal; readonly mayGoOn: boolean };
+type Attempt =
+  | Omit<Reached, "seat" | "accountsTried">
+  | { readonly refusal: Refusal; readonly mayGoOn: boolean; readonly isGivenUp?: boolean };
 
 async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Attempt> {
   const { account, slot } = seat;
@@ -113,7 +141,11 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
     ports.slots
       .release(slot, requestId, figures, ports.now())
       .catch((error) => ports.telemetry.failure(error, requestId));
-  const failed = { failed: true, firstByteMilliseconds: undefined, realNanoUsd: 0 };
+  const blame = async (change: AccountChange) => {
+    const failed = { failed: true, firstByteMilliseconds: undefined, realNanoUsd: 0 };
+    const noted = ports.conditions.changed(account, change, sentAt, search.key.keyId);
+    await Promise.all([noted, free(!change.isDoubtful || (await noted) ? failed : undefined)]);
+  };
   let exchange: Exchange | undefined;
   try {
     const provider = await ports.provider(account.provider);
@@ -130,15 +162,15 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
       return { provider, exchange, sentAt, answer, modelSent: mappedModel(account, call.model) };
     }
     exchange.abort();
-    const { change } = verdict;
+    const change = isOfFreeCalls(verdict.change, call) ? undefined : verdict.change;
     if (change?.state === "unauthorised") ports.forgetCredential(account);
-    await Promise.all([change && ports.conditions.changed(account, change, sentAt), free(change && failed)]);
+    await (change === undefined ? free(undefined) : blame(change));
     return { refusal: verdict.refusal, mayGoOn: true };
   } catch (error) {
     exchange?.abort();
-    if (isErrorNamed(error, "CredentialMissing", "CredentialUnreadable")) {
-      const said = error instanceof Error ? error.message.slice(0, 500) : "";
-      await Promise.all([ports.conditions.changed(account, { state: "unauthorised", said }, sentAt), free(failed)]);
+    const unusable = unusableBy(error);
+    if (unusable !== undefined) {
+      await blame(unusable);
       return {
         refusal: new Refusal("UpstreamFailed", "The provider could not be asked.", { cause: error }),
         mayGoOn: true,
@@ -148,10 +180,31 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
       await free(undefined);
       throw error;
     }
-    const change = { state: "failing", said: `${error.kind}: ${error.message}`.slice(0, 500) } as const;
-    await Promise.all([ports.conditions.changed(account, change, sentAt), free(failed)]);
+    await blame(failureOf(error));
     return afterTransport(error);
   }
+}
+
+/**
+ * Vendors limit calls that count tokens or list models by themselves (platform.claude.com/docs, "Token counting"): whoever
+ * makes many, which no budget stops, must not take the account from those who pay.
+ */
+function isOfFreeCalls(change: AccountChange | undefined, { metering }: Call): boolean {
+  return metering === "free" && change?.state === "rate-limited";
+}
+
+/** What is kept of the account cannot be used, where another account's can. Undefined: it is not that. */
+function unusableBy(error: unknown): AccountChange | undefined {
+  if (isErrorNamed(error, "CredentialMissing", "CredentialUnreadable")) {
+    return { state: "unauthorised", said: error instanceof Error ? error.message.slice(0, 500) : "" };
+  }
+  if (!isErrorNamed(error, "ZodError")) return undefined;
+  return { state: "failing", said: "Its settings or its credential do not fit its provider: enter them anew." };
+}
+
+/** Before a request is sent the way or the provider is at fault; from then on the request may be. */
+export function failureOf({ kind, message, sent }: TransportError): AccountChange {
+  return { state: "failing", said: `${kind}: ${message}`.slice(0, 500), ...(sent && { isDoubtful: true }) };
 }
 
 /** Whoever waits for a first byte until the invocation ends settles nothing any more. */
@@ -167,7 +220,7 @@ function afterTransport(error: TransportError): Attempt {
   const refusal = late
     ? new Refusal("UpstreamTimeout", "The provider did not begin to answer in time.", { cause: error })
     : new Refusal("UpstreamFailed", "The provider could not be reached.", { cause: error });
-  return { refusal, mayGoOn: !late };
+  return { refusal, mayGoOn: !late, isGivenUp: late };
 }
 
 interface Judged {
@@ -235,6 +288,7 @@ export function chooseFor(search: Search, tried: ReadonlySet<string>, ports: Pic
     platform: call.platform,
     model: call.model,
     family: price?.family,
+    keyId: key.keyId,
     boundTo: key.policy.boundTo,
     tried,
     session,

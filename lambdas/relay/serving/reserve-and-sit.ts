@@ -1,6 +1,9 @@
 // Reserve and sit: the worst cost in the ledger and a slot at the best account, written at the same time; both or none.
 import { type WorstCost, worstCostOf } from "../counting/cost.ts";
 import type { Lease, LedgerKey } from "../ledger/ledger.ts";
+import { hasRoom } from "../ledger/limits.ts";
+import { Refusal } from "../refusal.ts";
+import { loadOf } from "../scheduling/account-load.ts";
 import { type Admitted, type Asked, checkAsked } from "./admit.ts";
 import type { ServingPorts } from "./ports.ts";
 import { chooseFor, type Search, type Seat, takeSeat } from "./reach-account.ts";
@@ -23,11 +26,13 @@ type Reservation = Omit<Seated, "seat">;
 export async function reserveAndSit(asked: Asked, admitted: Admitted, ports: ServingPorts): Promise<Seated> {
   const { settlement } = asked;
   // Nobody's money is reserved where no account could answer.
-  const choice = chooseFor(admitted.search, new Set(), ports);
+  const chosen = chooseFor(admitted.search, new Set(), ports);
+  const choice = admitted.worst === undefined ? withRoomForOthers(chosen, ports.now()) : chosen;
   const reserving = reserve(asked, admitted, ports);
   const sit = () => takeSeat(choice, admitted.search, ports);
-  // Who may have to wait in the key's line keeps no account's slot from others meanwhile.
-  const seating = mayWait(admitted.key) ? reserving.then(sit) : sit();
+  // Who may have to wait in the key's line, or is likely to be refused, keeps no account's slot from others meanwhile.
+  const sitsLater = mayWait(admitted.key) || isLikelyRefused(admitted, ports.now());
+  const seating = sitsLater ? reserving.then(sit) : sit();
   const [reserved, seated] = await Promise.allSettled([reserving, seating]);
   if (reserved.status === "fulfilled") settlement.reserved(reserved.value.lease);
   if (reserved.status === "fulfilled" && seated.status === "fulfilled") {
@@ -42,6 +47,29 @@ export async function reserveAndSit(asked: Asked, admitted: Admitted, ports: Ser
 
 function mayWait({ policy: { waiting } }: LedgerKey): boolean {
   return waiting.most > 0 && waiting.longestMilliseconds > 0;
+}
+
+/** Of an account's slots, calls that no limit of a key holds back leave the rest to those that are paid for. */
+const shareOfFreeCalls = 0.75;
+
+const busyMilliseconds = 1000;
+
+/** Throws `Refusal` where one key's thousands of counts would keep everybody's messages from the accounts. */
+function withRoomForOthers(choice: ReturnType<typeof chooseFor>, now: number): ReturnType<typeof chooseFor> {
+  const accounts = choice.accounts.filter(
+    ({ view }) => loadOf(view, now).open < view.account.concurrency * shareOfFreeCalls,
+  );
+  if (accounts.length > 0) return { ...choice, accounts };
+  const message = "Every account that could answer is busy. Try again in a moment.";
+  throw new Refusal("AccountsLimited", message, { resetAt: now + busyMilliseconds });
+}
+
+/**
+ * A client whose budget is spent and that tries again and again would write to the accounts' slots twice a try, until
+ * nobody's request finds one.
+ */
+function isLikelyRefused({ key, price, worst }: Admitted, now: number): boolean {
+  return worst !== undefined && !hasRoom(key, { ...worst, family: price?.family }, now);
 }
 
 /** Meanwhile the key was bound to other accounts: is this seat still for it? */

@@ -1,12 +1,14 @@
 // Serve request: from the client's bytes to the answer's, and to its settlement. The flow of the relay, in its order.
 import { holdsSecret } from "../ledger/client-key.ts";
+import type { LedgerKey } from "../ledger/ledger.ts";
 import type { HttpAnswer, Protocol } from "../protocols/protocol.ts";
-import { Refusal } from "../refusal.ts";
+import { Refusal, type RefusalName } from "../refusal.ts";
 import { routeRequest } from "../routing.ts";
 import { type Admitted, type Asked, admit } from "./admit.ts";
 import { answerFrom } from "./answer-from.ts";
 import { demandSecret } from "./check-key.ts";
 import { identify } from "./identify.ts";
+import { bindingOnce } from "./made-things.ts";
 import type { Arrival, Served, ServingPorts } from "./ports.ts";
 import { reachAccount } from "./reach-account.ts";
 import { checkSize } from "./read-arrival.ts";
@@ -14,12 +16,13 @@ import { reserveAndSit } from "./reserve-and-sit.ts";
 import { Settlement } from "./settlement.ts";
 
 /** Never throws: whatever goes wrong is an answer in the client's protocol. */
-export async function serveRequest(arrival: Arrival, ports: ServingPorts): Promise<Served> {
+export async function serveRequest(arrival: Arrival, allPorts: ServingPorts): Promise<Served> {
   const { protocol, request } = routeRequest(arrival);
+  const ports = { ...allPorts, bindings: bindingOnce(allPorts.bindings) };
   const settlement = new Settlement(arrival, protocol.platform, ports);
   try {
     checkSize(arrival);
-    if (arrival.headers["content-encoding"] !== undefined) await demandHolder(arrival, ports);
+    if (isCostlyToRead(arrival)) await demandHolder(arrival, ports);
     const call = protocol.read(request);
     if ("status" in call) return served(call, arrival, Promise.resolve());
     settlement.understood(call);
@@ -28,6 +31,13 @@ export async function serveRequest(arrival: Arrival, ports: ServingPorts): Promi
   } catch (error) {
     return await refused(error, arrival, protocol, settlement, ports);
   }
+}
+
+/** More of JSON than this takes tens of milliseconds and of megabytes to read; what clients say is mostly a tenth of it. */
+const mostBytesForStrangers = 1024 * 1024;
+
+function isCostlyToRead({ headers, body }: Arrival): boolean {
+  return headers["content-encoding"] !== undefined || body.length > mostBytesForStrangers;
 }
 
 /** A coded body takes up to a second and hundreds of megabytes to read: only for whoever holds a key. Throws `Refusal`. */
@@ -43,7 +53,7 @@ async function serveCall(asked: Asked, ports: ServingPorts): Promise<Served> {
   const { seat, lease, worst } = await reserveAndSit(asked, admitted, ports);
   asked.settlement.reserved(lease);
   const search = { ...admitted.search, key: lease?.key ?? admitted.key };
-  const reached = await reachAccount(seat, search, ports);
+  const reached = await reachAccount(seat, search, ports, (givenUp) => asked.settlement.gaveUp(givenUp));
   asked.settlement.reached(reached);
   return answerFrom(reached, asked, { ...admitted, worst }, lease, ports);
 }
@@ -62,10 +72,34 @@ async function refused(
       : new Refusal("RelayUnavailable", "The relay cannot serve this now. Try again.", { cause: error });
   if (refusal.name === "RelayUnavailable") ports.telemetry.failure(error, arrival.requestId);
   const answer = protocol.refuse(refusal, arrival.requestId, ports.now());
-  const settled = settlement.refused(refusal, answer.status);
+  const settled = settleRefusal(refusal, answer.status, arrival, settlement, ports);
   // The client may come again at once, and must not meet what this request still held.
   if (settlement.holdsLease) await settled;
   return served(answer, arrival, settled);
+}
+
+const aboutKeys: readonly RefusalName[] = ["KeyMissing", "KeyInvalid"];
+
+/** What was refused before anybody looked at its key has its record, too, where the key is one. Never rejects. */
+async function settleRefusal(
+  refusal: Refusal,
+  status: number,
+  arrival: Arrival,
+  settlement: Settlement,
+  ports: ServingPorts,
+): Promise<void> {
+  if (!settlement.knowsKey && !aboutKeys.includes(refusal.name)) {
+    const holder = await holderOf(arrival, ports).catch(() => undefined);
+    if (holder !== undefined) settlement.identified(holder);
+  }
+  await settlement.refused(refusal, status);
+}
+
+/** Undefined: there is no such key, or its secret is another one. */
+async function holderOf(arrival: Arrival, { keys, pepper, now }: ServingPorts): Promise<LedgerKey | undefined> {
+  const { keyId, hash } = await identify(arrival, pepper);
+  const { key } = await keys.key(keyId, false);
+  return key !== undefined && holdsSecret(key, hash, now()) ? key : undefined;
 }
 
 function served(answer: HttpAnswer, arrival: Arrival, settled: Promise<void>): Served {

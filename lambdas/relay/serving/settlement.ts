@@ -1,20 +1,22 @@
 // Settlement: what is gathered about a request while it is served, and everything that is written when it is over. Once.
 import type { WorstCost } from "../counting/cost.ts";
-import { nothingUsed, type Used, usageOf } from "../counting/estimate-usage.ts";
+import { nothingUsed, type Used, usageOf, usageOfGivenUp } from "../counting/estimate-usage.ts";
 import { findPrice } from "../counting/find-price.ts";
-import { makeRecord } from "../counting/make-record.ts";
+import { makeRecord, type RecordFacts } from "../counting/make-record.ts";
 import type { Price } from "../counting/price.ts";
 import type { UsageRecord } from "../counting/usage-record.ts";
 import type { Lease, LedgerKey } from "../ledger/ledger.ts";
 import type { Platform } from "../platform.ts";
-import type { AnswerReader, Call } from "../protocols/protocol.ts";
+import { type AnswerReader, type Call, freeDemand } from "../protocols/protocol.ts";
+import type { AccountChange } from "../providers/provider.ts";
 import type { Refusal, RefusalName } from "../refusal.ts";
 import type { SlotFigures } from "../scheduling/slot.ts";
 import type { Snapshot } from "../scheduling/snapshot.ts";
+import { TransportError } from "../transports/transport.ts";
 import type { Meter } from "./meter.ts";
 import type { Passed } from "./pass-answer.ts";
 import type { Arrival, ServingPorts } from "./ports.ts";
-import type { Reached, Seat } from "./reach-account.ts";
+import { failureOf, type GivenUp, type Reached, type Seat } from "./reach-account.ts";
 
 /** What was read before anything was written. */
 export interface AdmittedFacts {
@@ -26,10 +28,13 @@ export interface AdmittedFacts {
   readonly binding: { readonly accountId: string; readonly isOld: boolean } | undefined;
 }
 
-type StreamedError = NonNullable<AnswerReader["streamedError"]>;
-
 /** Refusals that are the upstream's failures, and those that are ours; all others are the client's or its budget's. */
 const upstreamFailures: ReadonlySet<RefusalName> = new Set(["UpstreamFailed", "UpstreamOverloaded", "UpstreamTimeout"]);
+
+type RecordedCall = RecordFacts["call"];
+
+/** A request that no protocol could read, or whose path none has. */
+const unread = { operation: "unread", model: "", metering: "free", answers: "json", demand: freeDemand } as const;
 
 export class Settlement {
   readonly #arrival: Arrival;
@@ -41,6 +46,7 @@ export class Settlement {
   #facts: AdmittedFacts | undefined;
   #lease: Lease | undefined;
   #reached: Reached | undefined;
+  #givenUp: GivenUp | undefined;
   #firstByteAt: number | undefined;
   /** Writes that nobody waits for until the end. */
   readonly #beside: Promise<void>[] = [];
@@ -70,6 +76,10 @@ export class Settlement {
     if (lease !== undefined) this.#key = lease.key;
   }
 
+  get knowsKey(): boolean {
+    return this.#key !== undefined;
+  }
+
   get holdsLease(): boolean {
     return this.#lease !== undefined;
   }
@@ -92,6 +102,11 @@ export class Settlement {
     this.#aside(this.#ports.bindings.bindSession(keyId, session, account.accountId, stickyMinutes, this.#ports.now()));
   }
 
+  /** No account was reached: this one was given up while it may be at work. */
+  gaveUp(givenUp: GivenUp): void {
+    this.#givenUp = givenUp;
+  }
+
   /** The upstream's first bytes are there. */
   began(at: number): void {
     this.#firstByteAt ??= at;
@@ -103,12 +118,12 @@ export class Settlement {
       const now = this.#ports.now();
       const isOurs = refusal.name === "RelayUnavailable";
       const fault = isOurs ? "relay-error" : upstreamFailures.has(refusal.name) ? "upstream-error" : "refused";
-      if (this.#key === undefined || this.#call === undefined) {
+      if (this.#key === undefined) {
         if (refusal.name === "KeyInvalid") await this.#ports.telemetry.unknownKey(this.#arrival.sourceIp, now);
       } else {
-        await this.#write(
-          this.#record(this.#call, this.#key, { used: nothingUsed, outcome: fault, reason: refusal.name, status }),
-        );
+        const call = this.#call ?? { ...unread, platform: this.#platform };
+        const used = this.#usedByGivenUp(call);
+        await this.#write(this.#record(call, this.#key, { used, outcome: fault, reason: refusal.name, status }));
       }
       await Promise.all(this.#beside);
     } catch (error) {
@@ -132,47 +147,64 @@ export class Settlement {
       modelServed: reader?.servedModel,
       extensions: meter?.extensions ?? 0,
     });
-    const { seat, sentAt } = reached;
-    const { requestId } = this.#arrival;
-    const now = this.#ports.now();
+    const { accountId } = reached.seat.account;
     const failed = passed.outcome === "upstream-error";
-    const figures: SlotFigures | undefined =
-      passed.outcome === "client-gone" && this.#firstByteAt === undefined
-        ? undefined
-        : {
-            failed,
-            firstByteMilliseconds:
-              this.#firstByteAt === undefined ? undefined : Math.max(0, this.#firstByteAt - sentAt),
-            realNanoUsd: record.realNanoUsd,
-          };
-    this.#aside(this.#ports.slots.release(seat.slot, requestId, figures, now));
+    const failure = this.#failureOf(reached, passed, reader, call);
+    const figures: SlotFigures = {
+      failed,
+      firstByteMilliseconds:
+        this.#firstByteAt === undefined ? undefined : Math.max(0, this.#firstByteAt - reached.sentAt),
+      realNanoUsd: record.realNanoUsd,
+      isCostAlone:
+        (passed.outcome === "client-gone" && this.#firstByteAt === undefined) ||
+        (reader?.streamedError !== undefined && failure === undefined),
+    };
+    this.#aside(this.#leave(reached, key.keyId, figures, failure));
     if (reader !== undefined && reader.madeIds.length > 0) {
-      this.#aside(this.#ports.bindings.bindThings(key.keyId, reader.madeIds, seat.account.accountId, now));
+      this.#aside(this.#ports.bindings.bindThings(key.keyId, reader.madeIds, accountId, this.#ports.now()));
     }
-    if (!failed && reader !== undefined) this.#praise(reached, call);
-    const streamed = reader?.streamedError;
-    if (streamed !== undefined) this.#blame(reached, streamed, call);
+    if (!failed && failure === undefined && reader !== undefined) this.#praise(reached, call, key.keyId);
     await Promise.all([this.#write(record), ...this.#beside]);
   }
 
   /** A success; its headers may tell of a limit that the next request would meet. */
-  #praise({ provider, seat, exchange, sentAt }: Reached, call: Call): void {
+  #praise({ provider, seat, exchange, sentAt }: Reached, call: Call, keyId: string): void {
     const family = this.#facts?.price?.family;
-    const ahead = provider.foresee(exchange.headers, { model: call.model, family }, this.#ports.now());
+    const asked = { model: call.model, family };
+    // Free calls have limits of their own.
+    const ahead = call.metering === "free" ? undefined : provider.foresee(exchange.headers, asked, this.#ports.now());
     const { conditions } = this.#ports;
     this.#aside(
       ahead === undefined
         ? conditions.works(seat.account, family, sentAt)
-        : conditions.changed(seat.account, ahead, sentAt),
+        : conditions.changed(seat.account, ahead, sentAt, keyId),
     );
   }
 
-  /** An error in mid-stream speaks of the account as one before the first byte does. */
-  #blame({ provider, seat, sentAt }: Reached, error: StreamedError, call: Call): void {
+  /** What an error in mid-stream, or a stream that broke off, says of the account, as one before the first byte does. */
+  #failureOf({ provider }: Reached, { error }: Passed, reader: AnswerReader | undefined, call: Call) {
+    const streamed = reader?.streamedError;
+    if (streamed === undefined) {
+      const isCut = error instanceof TransportError && reader !== undefined && !reader.isComplete;
+      return isCut ? failureOf(error) : undefined;
+    }
     const asked = { model: call.model, family: this.#facts?.price?.family };
-    const verdict = provider.judgeStreamed(error, asked, this.#ports.now());
-    if (verdict.kind !== "account" || verdict.change === undefined) return;
-    this.#aside(this.#ports.conditions.changed(seat.account, verdict.change, sentAt));
+    const verdict = provider.judgeStreamed(streamed, asked, this.#ports.now());
+    return verdict.kind === "account" ? verdict.change : undefined;
+  }
+
+  /** The slot is given back with what the answer showed; where that is in doubt, when it is known whether it counts. */
+  async #leave(
+    { seat, sentAt }: Reached,
+    keyId: string,
+    figures: SlotFigures,
+    failure: AccountChange | undefined,
+  ): Promise<void> {
+    const { conditions, slots, now } = this.#ports;
+    const noted = failure === undefined ? undefined : conditions.changed(seat.account, failure, sentAt, keyId);
+    const isHearsay = failure?.isDoubtful === true && !(await noted);
+    const shown = isHearsay ? { ...figures, isCostAlone: true } : figures;
+    await Promise.all([noted, slots.release(seat.slot, this.#arrival.requestId, shown, now())]);
   }
 
   #used(call: Call, reader: AnswerReader | undefined, meter: Meter | undefined, { outcome }: Passed): Used {
@@ -189,8 +221,19 @@ export class Settlement {
     });
   }
 
+  #usedByGivenUp({ demand, answers }: RecordedCall): Used {
+    const { snapshot, worst } = this.#facts ?? {};
+    if (this.#givenUp === undefined || this.#lease === undefined || snapshot === undefined) return nothingUsed;
+    const { coveredTokens = 0, inputTokens: reservedInputTokens = 0 } = worst ?? {};
+    const facts = { demand, coveredTokens, reservedInputTokens, settings: snapshot.settings };
+    return usageOfGivenUp(facts, {
+      isStream: answers !== "json",
+      waitedMilliseconds: this.#givenUp.waitedMilliseconds,
+    });
+  }
+
   #record(
-    call: Call,
+    call: RecordedCall,
     key: LedgerKey,
     end: {
       readonly used: Used;
@@ -202,8 +245,8 @@ export class Settlement {
     },
   ): UsageRecord {
     const { snapshot, price } = this.#facts ?? {};
-    const account = this.#reached?.seat.account;
-    const modelSent = account === undefined ? undefined : this.#reached?.modelSent;
+    const account = this.#reached?.seat.account ?? this.#givenUp?.account;
+    const modelSent = account === undefined ? undefined : (this.#reached ?? this.#givenUp)?.modelSent;
     const now = this.#ports.now();
     return makeRecord({
       ...end,
@@ -224,7 +267,7 @@ export class Settlement {
       endedAt: now,
       firstByteAt: this.#firstByteAt,
       extensions: end.extensions ?? 0,
-      accountsTried: this.#reached?.accountsTried ?? 0,
+      accountsTried: (this.#reached ?? this.#givenUp)?.accountsTried ?? 0,
       userAgent: this.#arrival.headers["user-agent"],
       sourceIp: this.#arrival.sourceIp,
     });

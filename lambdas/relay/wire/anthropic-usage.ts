@@ -3,12 +3,15 @@ import type { TokenUsage } from "../token-usage.ts";
 import { countOf, type JsonObject, objectOf, objectsOf, textOf } from "./json-values.ts";
 
 /**
- * A later usage of the same message over an earlier one: counts are cumulative, and a field that is missing or null keeps
- * what was said before (facts 2.1; compatible providers send zeros first and everything at the end).
+ * A later usage of the same message over an earlier one: counts are cumulative, and a field that is missing, null or zero
+ * keeps what was said before (facts 2.1; compatible providers send zeros first and everything at the end, or the input
+ * first and a zero for it at the end). But for the output: what stands first is a placeholder.
  */
 export function mergeAnthropicUsage(earlier: JsonObject, later: JsonObject): JsonObject {
-  const said = Object.fromEntries(Object.entries(later).filter(([, value]) => value !== null && value !== undefined));
-  return { ...earlier, ...said };
+  const said = Object.entries(later).filter(
+    ([name, value]) => value !== null && value !== undefined && (value !== 0 || name === "output_tokens"),
+  );
+  return { ...earlier, ...Object.fromEntries(said) };
 }
 
 /**

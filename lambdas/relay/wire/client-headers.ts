@@ -23,8 +23,10 @@ const otherCredentials =
 /** Google's gateways let them choose another method, or leave the usage out of the answer; others, another path. */
 const steering = [
   ...["x-http-method-override", "x-http-method", "x-method-override", "x-goog-fieldmask"],
-  ...["x-original-url", "x-rewrite-url", "x-portkey-custom-host", "helicone-target-url"],
+  ...["x-original-url", "x-rewrite-url"],
 ];
+/** Gateways take whole configurations from theirs: other models, fallbacks, caches that all of an account's callers share. */
+const beginningsOfSteering = /^(x-portkey-|helicone-|x-litellm-)/;
 
 /** Of one hop (RFC 9110, 7.6.1), or made anew by whoever sends. */
 const ofTheHop = [
@@ -59,7 +61,7 @@ export function headersForUpstream(headers: Readonly<Record<string, string>>): R
   for (const name of Object.keys(headers)) {
     const value = headers[name];
     if (value === undefined || removed.has(name) || named.includes(name) || beginningsOfTheWay.test(name)) continue;
-    if (otherCredentials.test(name)) continue;
+    if (otherCredentials.test(name) || beginningsOfSteering.test(name)) continue;
     kept[name] = value;
   }
   return kept;

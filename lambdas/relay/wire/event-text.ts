@@ -29,7 +29,7 @@ function dataAlone(text: string): string | undefined {
   if (!text.startsWith(dataField)) return undefined;
   const end = text.indexOf("\n");
   if (end === text.length - 2 && !text.includes("\r")) return text.slice(dataField.length, end);
-  const isWindows = text.indexOf("\r") === text.length - 4 && text.endsWith("\r\n\r\n");
+  const isWindows = end === text.length - 3 && text.indexOf("\r") === text.length - 4 && text.endsWith("\r\n\r\n");
   return isWindows ? text.slice(dataField.length, -4) : undefined;
 }
 

@@ -21,11 +21,17 @@ export function readGeminiUsage(metadata: JsonObject, serverTools: Readonly<Reco
   };
 }
 
-/** Searches that Google made for the answer: billed by the search since Gemini 3, by the prompt before. */
-export function countGeminiSearches(answer: JsonObject): Record<string, number> {
+const billedByPrompt = /^gemini-[12]\./;
+
+/** Google's own tools: searches are billed by the search since Gemini 3, by the prompt before; Maps by the prompt that found something there. */
+export function countGrounding(answer: JsonObject, model: string): Record<string, number> {
   let searches = 0;
+  let hasPlaces = false;
   for (const candidate of objectsOf(answer.candidates)) {
-    searches += listOf(objectOf(candidate.groundingMetadata)?.webSearchQueries).length;
+    const grounding = objectOf(candidate.groundingMetadata);
+    searches += listOf(grounding?.webSearchQueries).length;
+    hasPlaces ||= objectsOf(grounding?.groundingChunks).some(({ maps }) => maps !== undefined && maps !== null);
   }
-  return searches === 0 ? {} : { google_search: searches };
+  const billed = billedByPrompt.test(model) ? Math.min(1, searches) : searches;
+  return { ...(billed > 0 && { google_search: billed }), ...(hasPlaces && { google_maps: 1 }) };
 }

@@ -29,9 +29,13 @@ export function positiveOf(value: unknown): number | undefined {
 /** No request has a thousandth of it; sums of counts stay exact numbers, whatever an upstream claims. */
 const mostCount = 1_000_000_000;
 
+/** 64-bit numbers of protocol buffers are texts in JSON; some servers write all of theirs so. */
+const numberForm = /^\d{1,20}(\.\d{1,20})?$/;
+
 /** A count of tokens: 0 where it is missing, null, negative or no number; fractions are rounded up. */
 export function countOf(value: unknown): number {
-  return typeof value === "number" && value > 0 ? Math.min(mostCount, Math.ceil(value)) : 0;
+  const count = typeof value === "string" && numberForm.test(value) ? Number(value) : value;
+  return typeof count === "number" && count > 0 ? Math.min(mostCount, Math.ceil(count)) : 0;
 }
 
 /** Undefined where the text is no JSON. */

@@ -6,9 +6,10 @@ import { countOf, type JsonObject, objectOf, objectsOf } from "./json-values.ts"
 export function readChatUsage(usage: JsonObject): TokenUsage {
   const input = objectOf(usage.prompt_tokens_details);
   const output = objectOf(usage.completion_tokens_details);
+  const prompt = countOf(usage.prompt_tokens);
   return {
-    ...splitInput(countOf(usage.prompt_tokens), input),
-    outputTokens: countOf(usage.completion_tokens),
+    ...splitInput(prompt, input),
+    outputTokens: wholeOutput(prompt, countOf(usage.completion_tokens), usage),
     reasoningTokens: countOf(output?.reasoning_tokens),
     serverTools: {},
   };
@@ -18,12 +19,21 @@ export function readChatUsage(usage: JsonObject): TokenUsage {
 export function readResponseUsage(response: JsonObject): TokenUsage | undefined {
   const usage = objectOf(response.usage);
   if (usage === undefined) return undefined;
+  const input = countOf(usage.input_tokens);
   return {
-    ...splitInput(countOf(usage.input_tokens), objectOf(usage.input_tokens_details)),
-    outputTokens: countOf(usage.output_tokens),
+    ...splitInput(input, objectOf(usage.input_tokens_details)),
+    outputTokens: wholeOutput(input, countOf(usage.output_tokens), usage),
     reasoningTokens: countOf(objectOf(usage.output_tokens_details)?.reasoning_tokens),
     serverTools: countCalls(response),
   };
+}
+
+/**
+ * Some servers that are compatible with OpenAI's leave the reasoning out of the output and have it in the total alone:
+ * Google's own and gateways to Gemini, xAI. It is billed as output all the same.
+ */
+function wholeOutput(input: number, output: number, { total_tokens }: JsonObject): number {
+  return Math.max(output, countOf(total_tokens) - input);
 }
 
 /** Embeddings have no output. */
@@ -51,13 +61,20 @@ const billedCalls: Readonly<Record<string, string>> = {
   image_generation_call: "image_generation",
 };
 
+/** Of a web search: only its searches are billed (OpenAI's guide "Web search"), not the pages that it opens and reads. */
+const freeActions: ReadonlySet<unknown> = new Set(["open_page", "find_in_page", "find"]);
+
 function countCalls(response: JsonObject): Record<string, number> {
   // The preview of web search is the dearer tool, and its calls look like those of the other.
   const isPreview = objectsOf(response.tools).some(({ type }) => String(type).startsWith("web_search_preview"));
   const counts: Record<string, number> = {};
-  for (const { type } of objectsOf(response.output)) {
+  const containers = new Set<unknown>();
+  for (const { type, action, container_id } of objectsOf(response.output)) {
     const tool = typeof type === "string" && Object.hasOwn(billedCalls, type) ? billedCalls[type] : undefined;
-    if (tool === undefined) continue;
+    if (tool === undefined || freeActions.has(objectOf(action)?.type)) continue;
+    // Billed by the container, however often code runs in it.
+    if (container_id !== undefined && containers.has(container_id)) continue;
+    containers.add(container_id);
     const name = tool === "web_search" && isPreview ? "web_search_preview" : tool;
     counts[name] = (counts[name] ?? 0) + 1;
   }

@@ -123,6 +123,13 @@ describe("a rule", () => {
     ]);
   });
 
+  it("of a limit's next window is trouble of its own, however soon it comes", async () => {
+    const memory = new MemoryAlerts();
+    const next = eventOf("RelayBudgetNear", { resetAt: "2026-11-22T00:00:00.000Z" }, minutesLater(5));
+    await memory.take([ruleFor("RelayBudgetNear", { suppressionMinutes: 60 })], eventOf("RelayBudgetNear"), next);
+    expect(memory.alerts.map(({ kind }) => kind)).toEqual(["raised", "raised"]);
+  });
+
   it("keeps apart what differs in its deduplication fields, and together what does not", async () => {
     const memory = new MemoryAlerts();
     const failures = ["1", "2", "3"].map((backupId) =>

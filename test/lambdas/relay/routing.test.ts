@@ -48,6 +48,8 @@ describe("routing", () => {
     ["/v1beta/models/gemini-2.5-pro:generateContent", "gemini /v1beta/models/gemini-2.5-pro:generateContent"],
     ["/v1/models/gemini-2.5-pro:streamGenerateContent", "gemini /v1/models/gemini-2.5-pro:streamGenerateContent"],
     ["/gemini/v1beta/models/m:countTokens", "gemini /v1beta/models/m:countTokens"],
+    ["/v1/models/m%3AstreamGenerateContent", "gemini /v1/models/m:streamGenerateContent"],
+    ["/v1/models/llama3%3Alatest", "openai /v1/models/llama3%3Alatest"],
     ["/gemini/models/m:countTokens", "gemini /v1beta/models/m:countTokens"],
     ["/v1/v1beta/models/m:embedContent", "gemini /v1beta/models/m:embedContent"],
     ["/v1beta/v1beta/models/m:embedContent", "gemini /v1beta/models/m:embedContent"],

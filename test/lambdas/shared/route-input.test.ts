@@ -42,6 +42,8 @@ describe("what was sent", () => {
     ["not an object", "[]"],
     ["null", "null"],
     ["too deep", `${'{"a":'.repeat(40)}1${"}".repeat(40)}`],
+    ["of half a character", '{"text":"\\ud800"}'],
+    ["of half a character in a name", '{"text":"x","\\udc00":1}'],
     ["nothing where a body must be", undefined],
   ])("a body that is %s is a 400", async (_what, body) => {
     const answer = await call({ ...post, body, headers: { "Content-Type": "application/json" } });

@@ -61,6 +61,22 @@ it("each partition of accounts is touched by what is needed there, and by nothin
   });
 });
 
+it("alarms where work was missed for good, and where counting paused for longer than the stream keeps", () => {
+  const alarms = Object.values(relay.findResources("AWS::CloudWatch::Alarm")).map(
+    ({ Properties }) => Properties as { AlarmDescription: string; MetricName: string; Dimensions: object[] },
+  );
+  const titled = (title: string) => alarms.find(({ AlarmDescription }) => AlarmDescription.startsWith(`${title}: `));
+  const missed = titled("Missed work");
+  expect(missed?.MetricName).toBe("ApproximateNumberOfMessagesVisible");
+  expect(JSON.stringify(missed?.Dimensions)).toContain("MissedWork");
+  // The iterator's age cannot tell of a gap: the stream's mapping drops what is older than 23 hours.
+  expect(titled("Usage roll-ups have a gap")).toMatchObject({
+    MetricName: "RelayRollUpGapHours",
+    Threshold: 1,
+    Dimensions: [{ Name: "service", Value: "roll-up-usage" }],
+  });
+});
+
 it("takes instances of its own where the stage says so, and passes the checks of cdk-nag", () => {
   const folder = mkdtempSync(path.join(tmpdir(), "causeway-instances-"));
   try {

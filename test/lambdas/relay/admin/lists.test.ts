@@ -131,6 +131,13 @@ describe("prices", () => {
     },
   );
 
+  it.each(["9999-12-31T23:59:59-14:00", "0000-01-01T00:00:00+14:00"])(
+    "are not kept where nobody could read them: %s",
+    (at) => {
+      expect(() => newOverride(priceBody.parse({ ...body, effectiveFrom: at }), now)).toThrow(/body.effectiveFrom/);
+    },
+  );
+
   it.each(["*", "a*b", "a**", "a#b"])("are for a name, with a star at its end at the most: not %s", (model) => {
     expect(() => newOverride({ ...body, model }, now)).toThrow(/a \* may stand at its end/);
   });
@@ -162,6 +169,7 @@ describe("records", () => {
     ({ requestId: makeRequestId(now - minutes * 60_000, bytes), keyId: "k" }) as UsageRecord;
   const all = [1, 2, 3, 4, 5].map(at);
   const asked: string[] = [];
+  const none = { records: [], after: undefined };
   const ports = {
     now: () => now,
     ofKey: async (_keyId: string, { before, most }: { before: string; most: number }) => {
@@ -169,8 +177,30 @@ describe("records", () => {
       const records = all.filter(({ requestId }) => requestId < before).slice(0, most);
       return { records, after: undefined };
     },
-    ofHour: async () => ({ records: [], after: undefined }),
+    ofHour: async () => none,
   };
+
+  it("are looked for where there can be any: neither before the relay's time nor after now", async () => {
+    const first = Date.parse("2026-01-01T00:00:00Z");
+    const looks: string[] = [];
+    const ofHour = async ({ name }: { name: string }) => {
+      looks.push(name);
+      return none;
+    };
+    const hours = { ...ports, ofHour };
+    const wide = { from: "0001-01-01T00:00:00Z", to: "2100-01-01T00:00:00Z", limit: 9 };
+    let { cursor } = await pageOfRecords(wide, hours);
+    while (cursor !== null) ({ cursor } = await pageOfRecords({ ...wide, cursor }, hours));
+    expect(looks).toHaveLength(Math.ceil((now - first) / 3_600_000));
+    expect([looks[0], looks.at(-1)]).toEqual(["2026112011", "2026010100"]);
+  });
+
+  it.each([
+    ["2026-11-20T00:00:00Z", "2026-11-19T00:00:00Z"],
+    ["2026-11-20T00:00:00Z", "2026-11-20T00:00:00Z"],
+  ])("are refused for a range from %s to %s", async (from, to) => {
+    await expect(pageOfRecords({ from, to, limit: 9 }, ports)).rejects.toMatchObject({ name: "InputInvalid" });
+  });
 
   it("come a page at a time, and a later page is of the range that the first was asked for", async () => {
     const first = await pageOfRecords({ keyId: "k", limit: 3 }, ports);

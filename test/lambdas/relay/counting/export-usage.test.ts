@@ -114,6 +114,17 @@ describe("the daily export", () => {
   });
 });
 
+it("a request that came just before midnight is in one day's files, though it began to be served just after", async () => {
+  const midnight = yesterday + 24 * hour;
+  const record = recordAt(midnight - 1, { startedAt: new Date(midnight + 3).toISOString() });
+  const exported = await Promise.all(
+    ["2026-11-20T02:00:00Z", "2026-11-21T02:00:00Z"].map((scheduledTime) =>
+      exportUsage({ scheduledTime }, rig([record]).ports),
+    ),
+  );
+  expect(exported.map(({ records }) => records)).toEqual([1, 0]);
+});
+
 describe("an export by hand", () => {
   const wish = {
     export: { jobId: "job-1", from: "2026-11-19T05:30:00Z", to: "2026-11-19T06:30:00Z", format: "csv" as const },

@@ -47,6 +47,14 @@ describe("the price table", () => {
     expect(openai("gpt-5.9")).toBeUndefined();
   });
 
+  it("knows the first GPT-4o, which is dearer than those after it", () => {
+    const openai = (model: string) => findPrice([], { platform: "openai", model, now: noon });
+    const first = openai("gpt-4o-2024-05-13");
+    expect(first).toMatchObject({ family: "gpt-4o", contextWindowTokens: 128_000, mostOutputTokens: 4096 });
+    expect(first?.rates).toMatchObject({ input: 5_000_000_000, output: 15_000_000_000, cacheRead: 5_000_000_000 });
+    expect(openai("gpt-4o-2024-08-06")?.rates).toEqual(openai("gpt-4o")?.rates);
+  });
+
   it("follows a price that changes on a day that is known", () => {
     const at = (now: string) => findPrice([], { platform: "gemini", model: "gemini-3.8-flash", now: Date.parse(now) });
     expect(at("2026-12-31T23:59:59Z")?.rates.input).toBe(750_000_000);

@@ -37,7 +37,7 @@ function cacheWritesOfRaw(text: string) {
 }
 
 const facts: AnswerFacts = {
-  answer: { usage: undefined, inputUsage: undefined, outputBytes: 0 },
+  answer: { usage: undefined, inputUsage: undefined, outputBytes: 0, streamedError: undefined },
   demand: message({}),
   coveredTokens: 400,
   reservedInputTokens: 1_000_000,
@@ -164,7 +164,7 @@ describe("an answer that was cut", () => {
 
   it("by the relay is charged by what was covered, though the upstream told of more that never went on", () => {
     const usage = { ...noUsage, inputTokens: 10, outputTokens: 5_000 };
-    const answer = { usage, inputUsage: undefined, outputBytes: 20_000 };
+    const answer = { ...facts.answer, usage, outputBytes: 20_000 };
     const used = usageOf({ ...facts, answer, isCutByRelay: true });
     const record = makeRecord({ ...recordFacts, used, outcome: "budget" });
     expect(record.usage).toEqual(usage);
@@ -194,7 +194,7 @@ describe("an answer that was cut", () => {
 
 describe("an upstream", () => {
   it("that reports no token at all has reported nothing", () => {
-    const answer = { usage: readChatUsage({}), inputUsage: undefined, outputBytes: 250 };
+    const answer = { ...facts.answer, usage: readChatUsage({}), outputBytes: 250 };
     expect(usageOf({ ...facts, answer })).toMatchObject({ source: "estimated", usage: { outputTokens: 100 } });
   });
 

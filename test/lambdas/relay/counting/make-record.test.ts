@@ -1,7 +1,7 @@
 // Records: what a request cost, who called, and what is kept of neither a prompt nor a person.
 import { describe, expect, it } from "vitest";
 import { clientOf, networkOf } from "../../../../lambdas/relay/counting/caller.ts";
-import { nothingUsed, usageOf } from "../../../../lambdas/relay/counting/estimate-usage.ts";
+import { nothingUsed, usageOf, usageOfGivenUp } from "../../../../lambdas/relay/counting/estimate-usage.ts";
 import { findPrice } from "../../../../lambdas/relay/counting/find-price.ts";
 import { makeRecord, type RecordFacts } from "../../../../lambdas/relay/counting/make-record.ts";
 import { usageRecordSchema } from "../../../../lambdas/relay/counting/usage-record.ts";
@@ -108,6 +108,15 @@ describe("a record", () => {
     });
   });
 
+  it("cuts the names that clients and upstreams give, and leaves no half of a character, which no table takes", () => {
+    const model = `${"x".repeat(199)}😀`;
+    for (const name of [model, "\ud800"]) {
+      const record = makeRecord({ ...facts, call: { ...facts.call, model: name }, modelServed: name, reason: name });
+      for (const text of [record.modelAsked, record.modelServed, record.reason]) expect(text.isWellFormed()).toBe(true);
+      expect(record.modelAsked).toHaveLength(Math.min(name.length, 200));
+    }
+  });
+
   it("holds no time below nothing when the clock was set back", () => {
     expect(makeRecord({ ...facts, endedAt: noon - 5, firstByteAt: noon - 1 })).toMatchObject({
       milliseconds: 0,
@@ -119,7 +128,7 @@ describe("a record", () => {
 describe("what was used", () => {
   const settings = { typicalBytesPerTokenThousandths: 2500 };
   const common = { demand, coveredTokens: 400, reservedInputTokens: 1000, isCutByRelay: false, settings };
-  const silent = { usage: undefined, inputUsage: undefined, outputBytes: 0 };
+  const silent = { usage: undefined, inputUsage: undefined, outputBytes: 0, streamedError: undefined };
 
   it("is what the upstream reported", () => {
     const usage = { ...noUsage, outputTokens: 7 };
@@ -142,6 +151,25 @@ describe("what was used", () => {
     expect(usageOf({ ...common, answer }).usage).toMatchObject({ inputTokens: 400, outputTokens: 400 });
     const little = usageOf({ ...common, answer: { ...silent, outputBytes: 500 } });
     expect(little.usage).toMatchObject({ inputTokens: 400, outputTokens: 200 });
+  });
+
+  it("is nothing where an error came in place of an answer, and is something where it came after one began", () => {
+    const failed = { ...silent, streamedError: { type: "rate_limit_exceeded", message: "" } };
+    expect(usageOf({ ...common, answer: failed })).toEqual({ usage: noUsage, source: "none" });
+    expect(usageOf({ ...common, answer: { ...failed, outputBytes: 250 } }).usage.outputTokens).toBe(100);
+    const inputUsage = { ...noUsage, inputTokens: 50 };
+    expect(usageOf({ ...common, answer: { ...failed, inputUsage } }).usage.inputTokens).toBe(50);
+  });
+
+  it("is the input, and what a model makes in that time, where an upstream at work was given up", () => {
+    const givenUp = (isStream: boolean, waitedMilliseconds: number) =>
+      usageOfGivenUp(common, { isStream, waitedMilliseconds });
+    expect(givenUp(false, 4_000)).toEqual({
+      usage: { ...noUsage, inputTokens: 400, outputTokens: 200 },
+      source: "estimated",
+    });
+    expect(givenUp(false, 300_000).usage.outputTokens).toBe(400);
+    expect(givenUp(true, 300_000).usage).toMatchObject({ inputTokens: 400, outputTokens: 0 });
   });
 });
 

@@ -9,7 +9,6 @@ import {
   rowItemOf,
   rowKeyOf,
 } from "../../../../lambdas/relay/counting/figures.ts";
-import { checkRebuild } from "../../../../lambdas/relay/counting/rebuild.ts";
 import { claimMilliseconds } from "../../../../lambdas/relay/counting/roll-up.ts";
 import { rollUpUsage } from "../../../../lambdas/relay/counting/roll-up-usage.ts";
 import { hourAt, partsOf, totalUnit, type Unit } from "../../../../lambdas/relay/counting/units.ts";
@@ -83,7 +82,7 @@ describe("rolled-up figures", () => {
         fc.boolean(),
         async (steps, scheduler, deaths, isLeftToSchedule) => {
           const totals = new MemoryTotals(noon + 14 * hour);
-          totals.rollUpSeconds = isLeftToSchedule ? 1_000_000 : 0;
+          totals.rollUpSeconds = isLeftToSchedule ? 30 : 0;
           const written: UsageRecord[] = [];
           let running: Promise<unknown>[] = [];
           const untaken: Parameters<typeof rollUpUsage>[0][] = [];
@@ -143,7 +142,7 @@ describe("rolled-up figures", () => {
   it("are right after a death at any call, though nothing is told again", async () => {
     for (let diesAt = 1, isOver = false; !isOver; diesAt += 1) {
       const totals = new MemoryTotals(noon + 14 * hour);
-      totals.rollUpSeconds = 1_000_000;
+      totals.rollUpSeconds = 30;
       await rollUpUsage(tick, totals.ports());
       const record = recordAt(noon);
       totals.put(record);
@@ -228,6 +227,27 @@ describe("rolled-up figures", () => {
     expect([...totals.rowsOf(totalUnit).values()]).toMatchObject([{ requests: 2 }]);
   });
 
+  it("keep an interval that is longer than the schedule's, and are counted when it is over", async () => {
+    const totals = new MemoryTotals(noon + hour);
+    totals.rollUpSeconds = 300;
+    await rollUpUsage(tick, totals.ports());
+    const record = recordAt(noon);
+    totals.put(record);
+    totals.now += 10_000;
+    await rollUpUsage(totals.batch([record]), totals.ports());
+    totals.now += 200_000;
+    expect(await rollUpUsage(tick, totals.ports())).toBeUndefined();
+    totals.now += 85_000;
+    await rollUpUsage(tick, totals.ports());
+    expect([...totals.rowsOf(totalUnit).values()]).toMatchObject([{ requests: 1 }]);
+    // A clock that was wrong, and is set back, stops nothing.
+    totals.now -= 30 * 60_000;
+    const later = recordAt(noon);
+    totals.put(later);
+    await rollUpUsage(totals.batch([later]), totals.ports());
+    expect([...totals.rowsOf(totalUnit).values()]).toMatchObject([{ requests: 2 }]);
+  });
+
   it("make up for a pause that was longer than the stream keeps, and say so", async () => {
     const totals = new MemoryTotals(noon);
     await rollUpUsage(tick, totals.ports());
@@ -251,6 +271,33 @@ describe("rolled-up figures", () => {
     expectAllEqual(totals);
   });
 
+  it("are held against the records hour by hour, also of hours that came due while the schedule stood still", async () => {
+    const totals = new MemoryTotals(noon);
+    await rollUpUsage(tick, totals.ports());
+    // Of these the stream never told; the schedule was away for less than the stream keeps.
+    for (const hours of [-24, -20, -15]) totals.put(recordAt(noon + hours * hour));
+    totals.now = noon + 12 * hour;
+    await rollUpUsage(tick, totals.ports());
+    expect(totals.counts).toMatchObject({ RelayTotalsCorrected: 3 });
+    expectAllEqual(totals);
+  });
+
+  it("are rolled up by the schedule although an hour that is held against its records fails", async () => {
+    const totals = new MemoryTotals(noon + 2 * hour);
+    const record = recordAt(noon + hour);
+    totals.put(record);
+    totals.rollUpSeconds = 30;
+    const ports = totals.ports();
+    const old = hourAt(totals.now - 25 * hour).name;
+    const rows = (unit: Unit) =>
+      unit.name.startsWith(`${old}#`) ? Promise.reject(new Error("cannot be counted")) : ports.rows(unit);
+    totals.notes.set("rolled-up", String(totals.now));
+    await rollUpUsage(totals.batch([record]), ports);
+    await rollUpUsage(tick, { ...ports, rows }).catch(() => undefined);
+    expect(totals.failures).not.toHaveLength(0);
+    expect(totals.rowsOf(totalUnit).size).toBe(1);
+  });
+
   it("do not keep the stream waiting for a unit that cannot be counted, nor the other units", async () => {
     const totals = new MemoryTotals(noon + 2 * hour);
     const [bad, good] = [recordAt(noon), recordAt(noon + hour)];
@@ -272,59 +319,6 @@ describe("rolled-up figures", () => {
     totals.now += claimMilliseconds + 1;
     await rollUpUsage(tick, totals.ports());
     expectAllEqual(totals);
-  });
-
-  it("put models beyond the limit of a lane together, and lose nothing", async () => {
-    const totals = new MemoryTotals(noon + hour);
-    const many = Array.from({ length: 40_000 }, (_, index) => recordAt(noon, { modelServed: `made-up-${index}` }));
-    for (const record of many) totals.put(record);
-    await rollUpUsage({ rebuild: { from: noon, to: noon + hour } }, { ...totals.ports(), records: fastLanes(totals) });
-    const rows = totals.rowsOf(hourAt(noon));
-    expect(rows.size).toBeLessThan(many.length);
-    expect([...rows.values()].reduce((sum, { requests }) => sum + requests, 0)).toBe(many.length);
-  });
-});
-
-/** Each lane in one page: the small pages of other tests are for interleaving. */
-function fastLanes(totals: MemoryTotals) {
-  const byLane = Map.groupBy(
-    totals.records.values(),
-    ({ requestId }) => totals.batch([{ requestId }]).Records[0]?.dynamodb.Keys.partition.S,
-  );
-  return async function* (lane: Unit) {
-    yield byLane.get(`r#${lane.name}`) ?? [];
-  };
-}
-
-describe("a rebuild", () => {
-  const now = noon;
-
-  it("leaves figures alone whose records, and the rows of whose lanes, are gone", async () => {
-    const totals = new MemoryTotals(noon + hour);
-    const record = recordAt(noon, { chargedNanoUsd: 7 });
-    totals.put(record);
-    await rollUpUsage(totals.batch([record]), totals.ports());
-    // Kept for a day only at first, then for longer: a range of then looks as if it could be rebuilt.
-    totals.records.clear();
-    totals.recordsUntil.clear();
-    for (const partition of [...totals.rows.keys()]) if (partition.startsWith("l#")) totals.rows.delete(partition);
-    totals.now = noon + 40 * day;
-    await rollUpUsage({ rebuild: { from: noon, to: noon + hour } }, totals.ports());
-    for (const unit of [hourAt(noon), totalUnit]) {
-      expect([...totals.rowsOf(unit).values()].map(({ chargedNanoUsd }) => chargedNanoUsd)).toEqual([7]);
-    }
-  });
-
-  it("is refused by name where records may be gone already", () => {
-    const range = { from: now - 90 * day, to: now - 89 * day };
-    expect(() => checkRebuild(range, 90, now)).toThrow(expect.objectContaining({ name: "RecordsExpired" }));
-    expect(() => checkRebuild(range, 91, now)).not.toThrow();
-  });
-
-  it("is refused for no range, and for one that is too long", () => {
-    const wrong = expect.objectContaining({ name: "InputInvalid" });
-    expect(() => checkRebuild({ from: now, to: now }, 90, now)).toThrow(wrong);
-    expect(() => checkRebuild({ from: now - 40 * day, to: now }, 90, now)).toThrow(wrong);
   });
 });
 

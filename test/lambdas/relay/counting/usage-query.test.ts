@@ -111,6 +111,19 @@ describe("a usage query", () => {
     expect((await ask([], {}, { accountId: "nobody" })).total.requests).toBe(0);
   });
 
+  it("reads the rows of one key alone where no other's are asked for", async () => {
+    const read = new Set<string | undefined>();
+    const rows = async (_unit: unknown, keyId: string | undefined) => {
+      read.add(keyId);
+      return { rows: [] };
+    };
+    const question = { from: midnight, to: noon, groupBy: ["hour"] as const };
+    await queryUsage({ ...question, only: { keyId: "a" } }, { rows, now: () => noon });
+    expect([...read]).toEqual(["a"]);
+    await queryUsage(question, { rows, now: () => noon });
+    expect([...read]).toEqual(["a", undefined]);
+  });
+
   it("refuses groupings that make no sense", async () => {
     for (const wrong of [
       ["key", "key"],
@@ -132,6 +145,21 @@ describe("a usage query", () => {
     expect(answer).toMatchObject({ isCut: true, total: { requests: 5100 } });
     expect(answer.groups).toHaveLength(5000);
     expect(answer.groups[0]?.values).toEqual(["k5099"]);
+    // Whoever sums up the table gets the total all the same.
+    const lines = usageCsv(answer).trim().split("\r\n").slice(1);
+    expect(lines.reduce((sum, line) => sum + Number(line.split(",")[1]), 0)).toBe(5100);
+    expect(lines.at(-1)).toMatch(/^\(other\),100,0,/);
+  });
+
+  it("is refused by name where it would hold more groups than anybody can look at", async () => {
+    const rows = Array.from({ length: 5000 }, (_, index) => ({
+      ...{ keyId: `k${index}`, accountId: "", provider: "", platform: "", model: "", item: "", generation: 1 },
+      figures: { ...noFigures, requests: 1 },
+    }));
+    const ports = { rows: async () => ({ rows }), now: () => noon + 2 * day };
+    const question = { from: noon, to: noon + 22 * hour };
+    await expect(queryUsage({ ...question, groupBy: ["key", "hour"] }, ports)).rejects.toThrow(/query.groupBy.*100000/);
+    expect((await queryUsage({ ...question, groupBy: ["key"] }, ports)).total.requests).toBe(22 * 5000);
   });
 
   it("is given as CSV, with a line per group or the total alone", async () => {
@@ -146,6 +174,7 @@ describe("a usage query", () => {
 describe("a line of CSV", () => {
   it("quotes what must be quoted, and disarms what a spreadsheet would compute", () => {
     expect(csvLine(["a", 'b"c', "d,e", "f\r\ng", null, -5, true])).toBe('a,"b""c","d,e","f\r\ng",,-5,true\r\n');
+    expect(csvLine(["＝cmd()", "＋1", "－1", "＠x"])).toBe("'＝cmd(),'＋1,'－1,'＠x\r\n");
     expect(csvLine(["=cmd()", "+1", "-1", "@x", "\tx", '="x"'])).toBe(`'=cmd(),'+1,'-1,'@x,'\tx,"'=""x"""\r\n`);
   });
 });

@@ -212,6 +212,17 @@ describe("the watch over budgets", () => {
     expect(await rig.watch()).toMatchObject([{ detail: { percent: 90 } }]);
   });
 
+  it("tells of a window that was filled in its last minutes, between two looks", async () => {
+    rig.now = Date.parse("2026-11-20T23:57:00Z");
+    rig.keys.push({ key: keyWith({ day: 1000 }, { d20261120: 700 }), reserved: {} });
+    expect(await rig.watch()).toEqual([]);
+    rig.now += 5 * minute;
+    rig.keys[0] = { key: keyWith({ day: 1000 }, { d20261120: 1000, d20261121: 10 }), reserved: {} };
+    expect(await rig.watch()).toMatchObject([{ detail: { percent: 100, resetAt: "2026-11-21T00:00:00.000Z" } }]);
+    rig.now += 5 * minute;
+    expect(await rig.watch()).toEqual([]);
+  });
+
   it("counts what was spent, not what is only reserved, and limits of families too", () => {
     const key = keyWith({ day: 1000 }, { d20261120: 950, "w202647:opus": 900 });
     expect(budgetsNear(key, { d20261120: 500 }, noon)).toMatchObject([{ limit: "week opus", percent: 90 }]);
@@ -237,6 +248,12 @@ describe("unusual usage", () => {
       { keyId: "", measure: "cost", value: 10 * dollar, usual: 2 * dollar },
     ]);
     expect(usageAnomalies([row("a", 6 * dollar)], before)).toEqual([]);
+  });
+
+  it("is not what a key does on some days of the week only", () => {
+    const before = [20, 0, 0, 20, 0, 0, 20].map((dollars) => (dollars === 0 ? [] : [row("a", dollars * dollar)]));
+    expect(usageAnomalies([row("a", 20 * dollar)], before)).toEqual([]);
+    expect(usageAnomalies([row("a", 61 * dollar)], before)).toMatchObject([{ usual: 20 * dollar }, { keyId: "" }]);
   });
 
   it("is nothing without enough days to compare with, or of what is small", () => {

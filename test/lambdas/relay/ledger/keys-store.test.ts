@@ -242,8 +242,9 @@ describe("a change", () => {
 
 describe("a balance", () => {
   it("is changed once for each entry, listed newest first, and never beyond what sums exactly", async () => {
-    tables.time = noon;
+    tables.time = noon - 1;
     const { keyId } = await tables.addKey({ prepaid: true }, { balanceNanoUsd: 10 });
+    tables.time = noon;
     const add = (entryId: string, nanoUsd: number, store = tables.keys) =>
       store.addToBalance({
         keyId,
@@ -272,11 +273,31 @@ describe("a balance", () => {
     await add("three", 1);
     const first = await tables.keys.listBalance(keyId, { most: 2 });
     const rest = await tables.keys.listBalance(keyId, { most: 2, after: first.position });
-    expect([...first.entries, ...rest.entries].map(({ entryId }) => entryId)).toEqual(["three", "two", "one"]);
+    expect([...first.entries, ...rest.entries].map(({ entryId }) => entryId)).toEqual(["three", "two", "one", "first"]);
     await expect(add("four", 5_000_000 * nanoDollar)).rejects.toMatchObject({ name: "Conflict" });
     await expect(
       tables.keys.addToBalance({ keyId: "nobody", entryId: "x", kind: "top-up", nanoUsd: 1, note: "", by: "x" }),
     ).rejects.toMatchObject({ name: "NotFound" });
+  });
+
+  it("begins with an entry of what its key was made with, once, however often that is written", async () => {
+    const keyId = "kbeginswith1";
+    const more = { keyId, hash: "a".repeat(64), balanceNanoUsd: 700, by: "ann" };
+    const policy = policyOf({ prepaid: true });
+    const named = {
+      masked: "cwk_…",
+      name: "test",
+      owner: "",
+      tags: [],
+      enabled: true,
+      expiry: { kind: "never" },
+    } as const;
+    for (const _ of [1, 2]) await tables.keys.create([{ ...named, ...more, policy }]);
+    const { entries } = await tables.keys.listBalance(keyId, { most: 10 });
+    expect(entries).toMatchObject([{ kind: "top-up", nanoUsd: 700, by: "ann" }]);
+    expect((await tables.readKey(keyId)).balanceNanoUsd).toBe(700);
+    const { keyId: without } = await tables.addKey({ prepaid: true });
+    expect((await tables.keys.listBalance(without, { most: 10 })).entries).toEqual([]);
   });
 
   it("that is topped up in the moment in which its key becomes prepaid is not begun anew", async () => {

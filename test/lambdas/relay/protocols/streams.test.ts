@@ -31,7 +31,8 @@ const gemini = {
   cacheReadTokens: 400,
   outputTokens: 60,
   reasoningTokens: 40,
-  serverTools: { google_search: 2 },
+  // Two searches, which this model's price counts by the prompt.
+  serverTools: { google_search: 1 },
 };
 const geminiTools = { ...none, inputTokens: 50, outputTokens: 9 };
 

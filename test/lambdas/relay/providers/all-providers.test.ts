@@ -103,6 +103,13 @@ describe.each(names)("provider %s", (name) => {
     }
   });
 
+  it("sends a path that HTTP can carry, whatever the gateway has decoded: no client makes an account look unreachable", async () => {
+    const provider = await load(name);
+    const path = "/v1/models/a b\u540d\u{1f600}\ud800?c#d%2Fe";
+    const { url } = provider.prepare(callOf(platformOf[name], { path }), accountOf(name), credential);
+    expect(url).toMatch(/\/models\/a%20b%E5%90%8D%F0%9F%98%80%EF%BF%BD%3Fc%23d%2Fe(\?|$)/);
+  });
+
   it("lets no header of the account through, and none of the transport", async () => {
     const provider = await load(name);
     for (const header of [
@@ -181,6 +188,74 @@ describe.each(names)("provider %s", (name) => {
     if (isOfFamily) expect(verdict).toMatchObject({ change: { family: "some-family" } });
     else expect(verdict).not.toHaveProperty("change.family");
     if (status !== 307) expect(verdict).toMatchObject({ change: { until: now + 30_000 } });
+    // On some requests servers break, or work for too long; a limit, an overload and a redirect are the account's own.
+    const isDoubtful = state === "failing" && status !== 307;
+    expect(verdict.kind === "account" && (verdict.change?.isDoubtful ?? false)).toBe(isDoubtful);
+  });
+
+  it.each([
+    [503, { message: "当前分组 default 下对于模型 some-model 无可用渠道", type: "one_api_error" }],
+    [
+      503,
+      { message: "No available channel for model some-model under group vip (distributor)", type: "new_api_error" },
+    ],
+    [503, { message: "not here", code: "model_not_found" }],
+    [401, { message: "key not allowed to access model. Tried to access some-model", type: "key_model_access_denied" }],
+    [403, { message: "no", type: "team_model_access_denied", code: "403" }],
+    [
+      401,
+      { message: "Authentication Error, Rejected Request: user_config is not allowed in request body.", code: "401" },
+    ],
+  ])(
+    "takes a gateway's %i for what was asked: no client takes the account from the others: %j",
+    async (status, error) => {
+      const verdict = (await load(name)).judge(answerOf(status, { error }), asked, now);
+      expect(verdict).toMatchObject({ kind: "account", refusal: { name: "NoAccount" } });
+      expect(verdict).not.toHaveProperty("change");
+    },
+  );
+
+  it("does not take credits for spent on the word of one key that asked for more than is left", async () => {
+    const provider = await load(name);
+    const verdictOf = (left: number) => {
+      const message = `This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford ${left}.`;
+      return provider.judge(answerOf(402, { error: { message, code: 402 } }), asked, now);
+    };
+    expect(verdictOf(3919)).toMatchObject({ change: { state: "quota-spent", isDoubtful: true } });
+    expect(verdictOf(0)).toMatchObject({ change: { state: "quota-spent" } });
+    expect(verdictOf(0)).not.toHaveProperty("change.isDoubtful");
+  });
+
+  it("takes no word of the model's name for a gateway's own", async () => {
+    const error = { message: "The model 无可用渠道 is overloaded." };
+    const verdict = (await load(name)).judge(answerOf(503, { error }), { model: "无可用渠道" }, now);
+    expect(verdict).toMatchObject({ change: { state: "overloaded" } });
+  });
+
+  it.each([400, 429])(
+    "knows as %i a gateway's budget for the account's own key, not one for the client's user",
+    async (status) => {
+      const provider = await load(name);
+      const spent = {
+        message: "Budget has been exceeded! Current cost: 5.0, Max budget: 1.0",
+        type: "budget_exceeded",
+      };
+      expect(provider.judge(answerOf(status, { error: spent }), asked, now)).toMatchObject({
+        change: { state: "quota-spent" },
+        refusal: { name: "AccountsLimited" },
+      });
+      const ofUser = { message: "ExceededBudget: End User=u over budget. Spend=2", type: "budget_exceeded" };
+      expect(provider.judge(answerOf(status, { error: ofUser }), asked, now)).toEqual({ kind: "pass" });
+    },
+  );
+
+  it("takes a 403 that it does not know, and errors in a stream, for what the request itself may have done", async () => {
+    const provider = await load(name);
+    const unknown = provider.judge(answerOf(403, "<html>Forbidden</html>"), asked, now);
+    const streamed = provider.judgeStreamed({ type: "something_new", message: "" }, asked, now);
+    for (const verdict of [unknown, streamed]) {
+      expect(verdict).toMatchObject({ change: { state: "failing", isDoubtful: true } });
+    }
   });
 
   it("takes a limit for the whole account's where nobody knows the model's family", async () => {

@@ -120,7 +120,6 @@ describe("a refusal", () => {
   it.each([
     [400, "This organization has been disabled."],
     [403, "This organization has been disabled."],
-    [403, "Request not allowed"],
     [403, "Your API key has been revoked."],
   ])("that closes the account: %s %s", (status, message) => {
     const verdict = anthropic.judge(answerOf(status, errorOf("permission_error", message)), asked, now);
@@ -135,6 +134,19 @@ describe("a refusal", () => {
     const verdict = anthropic.judge(answerOf(403, errorOf("permission_error", message)), asked, now);
     expect(verdict).toMatchObject({ kind: "account", refusal: { name: "NoAccount" } });
     expect(verdict).not.toHaveProperty("change");
+  });
+
+  it("for long context, which its plan has not, is no limit of the account's", () => {
+    const error = errorOf("rate_limit_error", "Extra usage is required for long context requests.");
+    const verdict = anthropic.judge(answerOf(429, error), asked, now);
+    expect(verdict).toMatchObject({ kind: "account", refusal: { name: "NoAccount" } });
+    expect(verdict).not.toHaveProperty("change");
+  });
+
+  it("that one program meets and another does not, locks no account out", () => {
+    const body = { error: { type: "forbidden", message: "Request not allowed" } };
+    const verdict = anthropic.judge(answerOf(403, body), asked, now);
+    expect(verdict).toMatchObject({ change: { state: "failing", isDoubtful: true } });
   });
 
   it("that nobody knows pauses the account for that family only", () => {

@@ -122,6 +122,14 @@ describe("credentials", () => {
     expect(request?.headers).toMatchObject({ "x-goog-api-key": credential.apiKey, "x-goog-api-client": "js" });
     expect(request?.headers).not.toHaveProperty("x-android-package");
   });
+
+  it("of Gemini stand beside no parameter of the client's that says who asks or who pays", async () => {
+    const provider = await providerNamed("gemini");
+    const query =
+      "alt=sse&%24access_token=x&userProject=theirs&$quotaUser=y&bearer%5Ftoken=z&$key=w&oauth_token=&pageSize=2";
+    const request = provider?.prepare(callOf("gemini", { query }), accountOf("gemini"), credential);
+    expect(request?.url).toMatch(/\?alt=sse&pageSize=2$/);
+  });
 });
 
 describe("probes", () => {

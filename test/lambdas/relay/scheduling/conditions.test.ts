@@ -51,6 +51,7 @@ describe("a pause", () => {
     expect(untilOf({ state: "rate-limited", until: start + 5 * hour, said: "" })).toBe(start + 5 * hour);
     expect(untilOf({ state: "rate-limited", until: start - 5, said: "" })).toBe(start + 1000);
     expect(untilOf({ state: "overloaded", until: Number.POSITIVE_INFINITY, said: "" })).toBe(start + 10_000);
+    expect(untilOf({ state: "overloaded", until: start + 24 * hour, said: "" })).toBe(start + 30 * minute);
     expect(untilOf({ state: "quota-spent", until: start + 400 * 24 * hour, said: "" })).toBe(start + 35 * 24 * hour);
   });
 
@@ -147,6 +148,22 @@ describe("what an answer says of an account", () => {
     expect(stage.notes).toHaveLength(1);
   });
 
+  it("to a credential that was replaced meanwhile does not lock out the new one, and heals nothing", async () => {
+    const account = accountOf("a");
+    const { stage, conditions } = conditionStage(account);
+    // A Lambda whose snapshot is a little old sends the old credential on.
+    const replaced = { ...account, credentialVersion: 2, condition: healthy(start + 500) };
+    stage.kept = replaced;
+    await conditions.changed(account, { state: "unauthorised", said: "401" }, start + 600);
+    expect(stage.kept).toEqual(replaced);
+    const wrong: AccountCondition = { state: "unauthorised", since: start + 550, until: null, failures: 1 };
+    const ill = accountOf("a", { condition: { ...wrong, since: start - 10 } });
+    stage.kept = { ...replaced, condition: wrong };
+    await conditions.works(ill, undefined, start + 600);
+    expect(stage.kept.condition).toEqual(wrong);
+    expect(stage.learned).toEqual([]);
+  });
+
   it("of an account that was deleted meanwhile changes nothing", async () => {
     const account = accountOf("a");
     const { stage, conditions } = conditionStage(account);
@@ -233,11 +250,13 @@ describe("each minute", () => {
           opus: paused("rate-limited", start),
           sonnet: paused("rate-limited", start + 1),
           haiku: { ...healthy(start - 2 * hour) },
+          fable: { ...healthy(start - 23 * hour, 1), accusedBy: "key" },
+          mythos: { ...healthy(start - 25 * hour, 1), accusedBy: "key" },
         },
       }),
     );
     expect(written).toEqual(["all healthy 2", "opus healthy 0"]);
-    expect(dropped).toEqual(["haiku"]);
+    expect(dropped).toEqual(["haiku", "mythos"]);
     expect(report).toMatchObject({ accounts: 1, recovered: 2 });
   });
 
@@ -265,6 +284,49 @@ describe("each minute", () => {
     const over = await recover(accountOf("a", { condition: paused("rate-limited", start), told }));
     expect(over.events).toMatchObject([{ name: "RelayAccountRecovered", detail: { was: "rate-limited" } }]);
     expect(over.told).toEqual([{}]);
+  });
+
+  it("an account that cannot be looked after keeps no other one back, and is told of at the end", async () => {
+    const over = paused("failing", start - 1);
+    const told = { "": "failing" };
+    const views = ["a", "b", "c"].map((id) => viewOf(accountOf(id, { condition: over, told })));
+    const [ended, announced]: [string[], string[]] = [[], []];
+    const run = recoverAccounts({
+      read: async () => snapshotOf(views),
+      replaceCondition: async (accountId) => {
+        if (accountId === "b") throw new Error("a broken item");
+        ended.push(accountId);
+        return true;
+      },
+      dropFamily: async () => true,
+      lastSaid: async () => "",
+      announce: async ({ detail }) => {
+        if (detail.accountId === "a") throw new Error("no bus");
+        announced.push(detail.accountId);
+      },
+      keepTold: async () => undefined,
+      now: () => start,
+    });
+    await expect(run).rejects.toThrow("no bus");
+    expect([ended, announced]).toEqual([["a", "c"], ["c"]]);
+  });
+
+  it("one key's word alone is told when it went on for minutes without a success, once, and its end", async () => {
+    const accusal = { ...paused("failing", start + minute, 5), accusedBy: "key" };
+    const told = { "": "failing" };
+    expect((await recover(accountOf("a", { condition: { ...accusal, since: start - minute } }))).events).toEqual([]);
+    const spent = accountOf("a", { condition: { ...accusal, since: start - minute }, dailyQuotaNanoUsd: 7 });
+    expect((await recover(spent, { spentByDay: { "20261120": 7 } })).told).toEqual([{ "": "daily-quota" }]);
+    const long = { ...accusal, since: start - 4 * minute };
+    expect((await recover(accountOf("a", { condition: long }))).told).toEqual([told]);
+    // Between its pauses it is neither over nor told again.
+    const between = { ...long, until: start };
+    const { events, written } = await recover(accountOf("a", { condition: between, told }));
+    expect([events, written]).toEqual([[], ["all healthy 5"]]);
+    const well = { ...healthy(start), accusedBy: "key" };
+    expect((await recover(accountOf("a", { condition: well, told }))).events).toMatchObject([
+      { name: "RelayAccountRecovered", detail: { was: "failing" } },
+    ]);
   });
 
   it("nothing is told of an account that somebody else changed at the same moment", async () => {

@@ -47,9 +47,12 @@ function stageOf(accounts: readonly Account[], answer: () => number | Error, pro
     provider: (name) =>
       name === "anthropic"
         ? Promise.resolve(
-            playedProvider(({ status, body }) =>
-              status === 401 ? { state: "unauthorised", said: `401 ${body.toString().slice(0, 20)}` } : undefined,
-            ),
+            playedProvider(({ status, body }) => {
+              if (status === 429) return { state: "rate-limited", said: "429" };
+              return status === 401
+                ? { state: "unauthorised", said: `401 ${body.toString().slice(0, 20)}` }
+                : undefined;
+            }),
           )
         : undefined,
     credential: async ({ accountId }) => {
@@ -83,6 +86,7 @@ function stageOf(accounts: readonly Account[], answer: () => number | Error, pro
       changed: async ({ accountId }, change, sentAt) => {
         expect(sentAt).toBe(start);
         said.push(`${accountId} ${change.state}: ${change.said}`);
+        return true;
       },
       works: async ({ accountId }) => {
         said.push(`${accountId} works`);
@@ -111,6 +115,9 @@ it("a list of models says nothing of a limit on messages", async () => {
   const { ports, said } = stageOf([accountOf("a", { condition: limited })], () => 200);
   expect((await probeAccount("a", ports))[0]?.ok).toBe(true);
   expect(said).toEqual([]);
+  const many = stageOf([accountOf("a")], () => 429);
+  expect(await probeAccount("a", many.ports)).toMatchObject([{ ok: false, status: 429, said: "429" }]);
+  expect(many.said, "nor does its own limit").toEqual([]);
 });
 
 it("a test that is refused changes the account as any answer would", async () => {

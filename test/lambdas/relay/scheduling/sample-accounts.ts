@@ -67,6 +67,7 @@ export function askedOf(snapshot: Snapshot, facts: Partial<Asked> = {}): Asked {
     platform: "anthropic",
     model: "claude-opus-5-5",
     family: "opus",
+    keyId: "key",
     boundTo: null,
     tried: new Set(),
     session: undefined,

@@ -30,6 +30,8 @@ export interface FleetPlan {
   readonly seed: number;
   /** Of each request's session; undefined: it has none. */
   readonly sessionOf?: (request: number) => string | undefined;
+  /** Whose request it is; undefined: all are one key's. */
+  readonly keyOf?: (request: number) => string;
 }
 
 export interface Served {
@@ -175,6 +177,7 @@ export async function runFleet(plan: FleetPlan): Promise<FleetRun> {
     if (lambda === undefined) throw new RangeError("a fleet needs a Lambda");
     const requestId = `r${request}`;
     const session = plan.sessionOf?.(request);
+    const keyId = plan.keyOf?.(request) ?? "key";
     const tried = new Set<string>();
     let leftWhy: string | undefined;
     const attempt = async (): Promise<void> => {
@@ -183,6 +186,7 @@ export async function runFleet(plan: FleetPlan): Promise<FleetRun> {
         platform: "anthropic",
         model: "claude-opus-5-5",
         family: undefined,
+        keyId,
         boundTo: null,
         tried,
         session: session === undefined ? undefined : sessions.get(session),
@@ -208,14 +212,15 @@ export async function runFleet(plan: FleetPlan): Promise<FleetRun> {
             open.set(accountId, (open.get(accountId) ?? 0) - 1);
             const failed = change !== undefined;
             const firstByteMilliseconds = failed ? undefined : milliseconds;
-            await lambda.slots.release(slot, requestId, { failed, firstByteMilliseconds, realNanoUsd: 0 }, now);
+            const isNews = !failed || (await lambda.conditions.changed(view.account, change, sentAt, keyId));
+            const figures = { failed, firstByteMilliseconds, realNanoUsd: 0 };
+            await lambda.slots.release(slot, requestId, isNews ? figures : undefined, now);
             if (change === undefined) {
               await lambda.conditions.works(view.account, undefined, sentAt);
               if (session !== undefined) sessions.set(session, accountId);
               served.push({ at: sentAt, session, accounts: [...tried], isRefused: false, leftWhy });
               return;
             }
-            await lambda.conditions.changed(view.account, change, sentAt);
             if (tried.size < mostTried) await attempt();
             else served.push({ at: sentAt, session, accounts: [...tried], isRefused: true, leftWhy });
           },

@@ -131,6 +131,32 @@ describe("in a simulated fleet", () => {
     expect(run.conditions.b).toMatchObject({ state: "healthy", failures: 0 });
   });
 
+  it.each([
+    ["of one key", () => "mine"],
+    ["of many keys", (request: number) => `key ${request % 50}`],
+  ])("failover converges, too, where the requests %s themselves may be at fault", async (_, keyOf) => {
+    const failsUntil = start + 6 * minute;
+    const run = await runFleet({
+      ...{ ...plan, keyOf, seconds: 900 },
+      upstreams: {
+        ...plan.upstreams,
+        b: {
+          milliseconds: 400,
+          says: (now) =>
+            now > start + minute && now < failsUntil ? { state: "failing", isDoubtful: true, said: "500" } : undefined,
+        },
+      },
+    });
+    expect(run.served.every(({ isRefused }) => !isRefused)).toBe(true);
+    const during = run.served.filter(({ at }) => at > start + minute && at < failsUntil);
+    const touched = during.filter(({ accounts }) => accounts.includes("b"));
+    expect(touched.length / during.length).toBeLessThan(0.02);
+    const after = run.served.filter(({ at }) => at > failsUntil + 5 * minute);
+    const back = after.filter(({ accounts }) => accounts.at(-1) === "b");
+    expect(back.length / after.length).toBeGreaterThan(0.2);
+    expect(run.conditions.b).toMatchObject({ state: "healthy", failures: 0 });
+  });
+
   it("nothing goes to a dead account, nor to one that is switched off, expired or without a credential", async () => {
     const deadAt = start + 3 * minute;
     const run = await runFleet({

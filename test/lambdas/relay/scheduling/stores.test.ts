@@ -113,6 +113,13 @@ describe("slots", () => {
     expect(await slots.take(slotOf(), 1, "e", start + 2 * minute, start + minute - 1)).toBe(false);
   });
 
+  it("whose answer showed nothing of the account add its cost alone", async () => {
+    await slots.take(slotOf(), 5, "r", start + minute, start);
+    const figures = { failed: true, firstByteMilliseconds: 9, realNanoUsd: 3, isCostAlone: true };
+    await slots.release(slotOf(), "r", figures, nothingStale, start);
+    expect(loadOf(await viewNow(), start)).toMatchObject({ open: 0, answers: 0, errors: 0, spentTodayNanoUsd: 3 });
+  });
+
   it("drop the sums that are too old, and keep those of other days", async () => {
     const figures = { failed: false, firstByteMilliseconds: 10, realNanoUsd: 3 };
     await slots.take(slotOf(), 5, "old", start + minute, start);
@@ -172,6 +179,15 @@ describe("an account", () => {
     expect(await accounts.dropFamily(accountId, "opus", limited)).toBe(true);
     expect(await accounts.replaceCondition("nobody", undefined, undefined, limited)).toBe(false);
     expect(await accounts.account(accountId)).toMatchObject({ familyConditions: {} });
+  });
+
+  it("keeps who accuses it, and that goes with the next condition", async () => {
+    const pause = { state: "failing", since: start, until: start + minute, failures: 1 } as const;
+    const accused = { ...pause, accusedBy: "key" };
+    await accounts.replaceCondition(accountId, undefined, healthy(start - 1000), accused);
+    expect((await viewNow()).account.condition).toEqual(accused);
+    await accounts.replaceCondition(accountId, undefined, accused, pause);
+    expect((await viewNow()).account.condition).toEqual(pause);
   });
 
   it("keeps what a test showed and what events told, and neither makes an account that is gone", async () => {

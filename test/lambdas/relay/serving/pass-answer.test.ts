@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { AnswerReader } from "../../../../lambdas/relay/protocols/protocol.ts";
 import { Refusal } from "../../../../lambdas/relay/refusal.ts";
 import { Arrivals } from "../../../../lambdas/relay/serving/arrivals.ts";
+import { MadeThings } from "../../../../lambdas/relay/serving/made-things.ts";
 import type { Meter } from "../../../../lambdas/relay/serving/meter.ts";
 import { type Passed, type PassOptions, passAnswer } from "../../../../lambdas/relay/serving/pass-answer.ts";
 import { TransportError } from "../../../../lambdas/relay/transports/transport.ts";
@@ -59,8 +60,9 @@ function stage(body: AsyncIterable<Buffer>, more: Partial<PassOptions> = {}, sen
     first: Buffer.alloc(0),
     exchange: { abort },
     meter: undefined,
+    made: new MadeThings(async () => undefined),
     pings: true,
-    waitsForEnd: true,
+    waitsForEnd: () => true,
     began: () => {},
     pingMilliseconds: 10_000,
     endsAt: 900_000,
@@ -103,11 +105,34 @@ describe("an answer", () => {
 
   it("that need not wait for its end is sent whole before its end is told", async () => {
     const { promise: sent, resolve: send } = Promise.withResolvers<void>();
-    const { passing, finished } = stage(pieces("one ", "END"), { waitsForEnd: false }, sent);
+    const { passing, finished } = stage(pieces("one ", "END"), { waitsForEnd: () => false }, sent);
     expect(await textOf(passing)).toBe("one END");
     expect(finished).toEqual([]);
     send();
     await vi.waitFor(() => expect(finished).toEqual([{ outcome: "ok", error: undefined }]));
+  });
+
+  it("is held at its end until what it made is bound, so that the client may come back with it at once", async () => {
+    const { promise: bound, resolve: bind } = Promise.withResolvers<void>();
+    const asked: string[][] = [];
+    const made = new MadeThings((ids) => {
+      asked.push([...ids]);
+      return bound;
+    });
+    const words = wordReader();
+    const reader = new Proxy(words, {
+      get: (of, name) => (name === "madeIds" ? ["resp_1"] : Reflect.get(of, name)),
+    });
+    const { passing } = stage(pieces("one ", "END"), { made, reader });
+    const read: string[] = [];
+    const reading = (async () => {
+      for await (const piece of passing) read.push(piece.toString());
+    })();
+    await vi.waitFor(() => expect(read).toEqual(["one "]));
+    expect(asked).toEqual([["resp_1"]]);
+    bind();
+    await reading;
+    expect(read.join("")).toBe("one END");
   });
 
   it("ends in its own form where the next bytes are not covered, and from what the client has seen", async () => {

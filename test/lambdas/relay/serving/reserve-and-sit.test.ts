@@ -8,6 +8,7 @@ import { accountSettingsSchema } from "../../../../lambdas/relay/scheduling/acco
 import { noTraffic } from "../../../../lambdas/relay/scheduling/snapshot.ts";
 import type { Admitted, Asked } from "../../../../lambdas/relay/serving/admit.ts";
 import type { ServingPorts } from "../../../../lambdas/relay/serving/ports.ts";
+import { type Search, takeSeat } from "../../../../lambdas/relay/serving/reach-account.ts";
 import { reserveAndSit } from "../../../../lambdas/relay/serving/reserve-and-sit.ts";
 import { relaySettingsSchema } from "../../../../lambdas/relay/settings.ts";
 
@@ -36,7 +37,11 @@ function accountView(accountId: string, groups: string[] = []) {
 }
 
 /** `reserve` may look at what it is asked, and answer with another key. */
-function stage(reserve: (request: ReserveRequest) => Promise<LedgerKey>, take: () => Promise<object | undefined>) {
+function stage(
+  reserve: (request: ReserveRequest) => Promise<LedgerKey>,
+  take: () => Promise<object | undefined>,
+  read = key(),
+) {
   const settings = relaySettingsSchema.parse({});
   // With nothing between them and this chance, the first seat is at b.
   const accounts = [accountView("a", ["special"]), accountView("b", ["usual"])];
@@ -52,7 +57,6 @@ function stage(reserve: (request: ReserveRequest) => Promise<LedgerKey>, take: (
   const settlement = { reserved: vi.fn(), unused: vi.fn(), identified: vi.fn() };
   const arrival = { requestId: "r", endsAt: now + 900_000, sourceIp: "203.0.113.1" };
   const asked = { arrival, call, identity: { keyId: "k", hash: "hash" }, settlement } as unknown as Asked;
-  const read = key();
   const search = {
     ...{ requestId: "r", call, key: read, snapshot, price, session: undefined, owner: undefined },
     ...{ endsAt: now + 900_000, slotUntil: now + 960_000 },
@@ -105,6 +109,30 @@ describe("a reservation and a slot", () => {
     expect(settlement.unused).toHaveBeenCalledTimes(1);
   });
 
+  it.each<[string, object, Partial<LedgerKey>]>([
+    ["a day's budget", { spend: { day: 100 } }, { used: { d20261120: 94 } }],
+    ["a family's budget", { familySpend: { opus: { total: 100 } } }, { used: { "total:opus": 94 } }],
+    ["the balance", { prepaid: true }, { balanceNanoUsd: 6 }],
+    ["the tokens of the minute", { tokensPerMinute: 100 }, { used: { [`k${now / 60_000}`]: 94 } }],
+    ["the requests of the minute", { requestsPerMinute: 1 }, { used: { [`r${now / 60_000}`]: 1 } }],
+  ])(
+    "that %s will not allow, by what was seen of the key: no slot is taken for the refusal",
+    async (_, policy, seen) => {
+      const refusal = new Refusal("BudgetReached", "no");
+      const taken: string[] = [];
+      const take = async () => {
+        taken.push("slot");
+        return { accountId: "a", shard: 0 };
+      };
+      const spent = { ...key(policy), ...seen };
+      await expect(stage(() => Promise.reject(refusal), take, spent).seat()).rejects.toBe(refusal);
+      expect(taken).toEqual([]);
+      // What was seen is old: the reservation decides.
+      await stage(async () => key(policy), take, spent).seat();
+      expect(taken).toEqual(["slot"]);
+    },
+  );
+
   it("of which the slot fails: the reservation is kept for its settlement", async () => {
     const { seat, settlement } = stage(
       async () => key(),
@@ -152,4 +180,19 @@ describe("a reservation and a slot", () => {
     expect(settlement.unused).not.toHaveBeenCalled();
     expect(ports.slots.take).toHaveBeenCalledTimes(1);
   });
+});
+
+it("a session whose account has no slot left has left it, which is told", async () => {
+  const accounts = ["a", "b"].map((id) => ({ view: accountView(id), tier: 1 as const }));
+  const ports = {
+    slots: {
+      take: async ({ account }: { account: { accountId: string } }) => (account.accountId === "b" ? {} : undefined),
+    },
+    now: () => now,
+  } as unknown as ServingPorts;
+  const seatOf = (session: string | undefined) =>
+    takeSeat({ kind: "accounts", accounts, left: undefined }, { session } as Search, ports);
+  expect((await seatOf("a")).left).toEqual({ accountId: "a", why: "full" });
+  expect((await seatOf("b")).left).toBeUndefined();
+  expect((await seatOf(undefined)).left).toBeUndefined();
 });

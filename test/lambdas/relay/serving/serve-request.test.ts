@@ -83,6 +83,74 @@ describe("a request, while", () => {
   });
 });
 
+it("an account whose credential does not fit its provider any more hands over to the next one", async () => {
+  const staged = stage();
+  const said: unknown[] = [];
+  const credentials = [{ token: "of an older version" }, { apiKey: "sk-upstream-0123456789" }];
+  const ports = {
+    ...staged.ports,
+    credential: async () => credentials.shift(),
+    conditions: {
+      ...staged.ports.conditions,
+      changed: async (_account: unknown, change: unknown) => {
+        said.push(change);
+        return true;
+      },
+    },
+  };
+  expect((await ask({ ...staged, ports })).status).toBe(200);
+  expect(said).toEqual([{ state: "failing", said: expect.stringContaining("enter them anew") }]);
+  expect(staged.seen.slots.size).toBe(0);
+});
+
+it("a limit of calls that cost nothing is no limit of the account's for those that do", async () => {
+  const staged = stage();
+  const said: unknown[] = [];
+  const limited = JSON.stringify({ type: "error", error: { type: "rate_limit_error", message: "no more" } });
+  const statuses = [429, 200];
+  const failed: (boolean | undefined)[] = [];
+  const ports: Stage["ports"] = {
+    ...staged.ports,
+    slots: {
+      take: staged.ports.slots.take,
+      release: (slot, requestId, figures, at) => {
+        failed.push(figures?.failed);
+        return staged.ports.slots.release(slot, requestId, figures, at);
+      },
+    },
+    transport: {
+      send: async () => ({
+        status: statuses.shift() ?? 500,
+        headers: {
+          "content-type": "application/json",
+          "anthropic-ratelimit-requests-remaining": "0",
+          "anthropic-ratelimit-requests-reset": new Date(staged.ports.now() + 30_000).toISOString(),
+        },
+        body: (async function* () {
+          yield Buffer.from(statuses.length > 0 ? limited : '{"input_tokens":7}');
+        })(),
+        abort: () => undefined,
+      }),
+    },
+    conditions: {
+      ...staged.ports.conditions,
+      changed: async (_account: unknown, change: unknown) => {
+        said.push(change);
+        return true;
+      },
+    },
+  };
+  const arrival = (requestId: string) => {
+    const asked = staged.arrival(requestId);
+    const { max_tokens: _, stream: __, ...body } = JSON.parse(asked.body.toString());
+    return { ...asked, path: "/v1/messages/count_tokens", body: Buffer.from(JSON.stringify(body)) };
+  };
+  const { status, text } = await ask({ ...staged, ports, arrival });
+  expect([status, text, said]).toEqual([200, '{"input_tokens":7}', []]);
+  expect(failed, "nor is it an error of its figures").toEqual([undefined, false]);
+  expect(staged.seen.slots.size).toBe(0);
+});
+
 describe("a client", () => {
   it.each([
     ["before it reads anything", 0],
@@ -159,12 +227,76 @@ describe("a client", () => {
     expect([served.status, seen.leases.size, seen.settledLeases]).toEqual([504, 0, 1]);
   });
 
+  it("has its record where nobody could read what it asked, and nobody else's request has one", async () => {
+    const staged = stage();
+    const asked = staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ");
+    const unreadable = { ...asked, body: Buffer.from('{"model":') };
+    const { status, settled } = await serveRequest(unreadable, staged.ports);
+    await settled;
+    expect(staged.seen.settled).toMatchObject([
+      { keyId: staged.keyId, outcome: "refused", reason: "BodyInvalid", status, operation: "unread" },
+    ]);
+    for (const headers of [{}, { "x-api-key": "cwk_nobody" }]) {
+      const served = await serveRequest({ ...unreadable, headers }, staged.ports);
+      await served.settled;
+    }
+    expect(staged.seen.settled).toHaveLength(1);
+  });
+
+  it("is charged what an upstream that was given up may bill, and nothing where none was at work", async () => {
+    const charged = async (kind: "timeout" | "connect", wasSent: boolean, waits: number) => {
+      let pass: (milliseconds: number) => void = () => undefined;
+      const failing = () => {
+        pass(waits);
+        return new TransportError(kind, "no answer", wasSent);
+      };
+      const staged = stage({ answers: [failing, failing, failing] });
+      pass = staged.pass;
+      const served = await serveRequest(staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ"), staged.ports);
+      await served.settled;
+      expect(staged.seen.leases.size).toBe(0);
+      return staged.seen.settled[0];
+    };
+    const record = await charged("timeout", true, 20_000);
+    expect(record).toMatchObject({ outcome: "upstream-error", usageSource: "estimated", accountsTried: 1 });
+    expect(record?.accountId).not.toBe("");
+    expect(record?.chargedNanoUsd).toBeGreaterThan(0);
+    expect(record?.chargedNanoUsd).toBeLessThanOrEqual(record?.reservedNanoUsd ?? 0);
+    expect(await charged("timeout", false, 20_000)).toMatchObject({ usageSource: "none", chargedNanoUsd: 0 });
+    expect(await charged("connect", true, 20)).toMatchObject({ usageSource: "none", chargedNanoUsd: 0 });
+  });
+
   it("of a key with one place sees the end of an answer when that place is free again", async () => {
     const staged = stage({ policy: { concurrency: 1 } });
     const asked = staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ");
     const served = await serveRequest(asked, staged.ports);
     for await (const _piece of outgoing(served, asked.endsAt, staged.ports)) expect(staged.seen.leases.size).toBe(1);
     expect(staged.seen.leases.size).toBe(0);
+  });
+
+  it("of a key with room for little more sees the end when what was not used is free again", async () => {
+    const staged = stage({ policy: { spend: { day: 200_000_000 } } });
+    const asked = staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ");
+    const neverSent = () => new Promise<void>(() => {});
+    const served = await serveRequest(asked, { ...staged.ports, afterSending: neverSent });
+    for await (const _piece of outgoing(served, asked.endsAt, staged.ports)) expect(staged.seen.leases.size).toBe(1);
+    expect(staged.seen.leases.size).toBe(0);
+  });
+
+  it("at an account with one slot sees the end when that slot is free again", async () => {
+    const staged = stage();
+    const snapshot: typeof staged.ports.snapshot = async () => {
+      const seen = await staged.ports.snapshot();
+      return {
+        ...seen,
+        accounts: seen.accounts.map((view) => ({ ...view, account: { ...view.account, concurrency: 1 } })),
+      };
+    };
+    const asked = staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ");
+    const afterSending = () => new Promise<void>(() => {});
+    const served = await serveRequest(asked, { ...staged.ports, snapshot, afterSending });
+    for await (const _piece of outgoing(served, asked.endsAt, staged.ports)) expect(staged.seen.slots.size).toBe(1);
+    expect(staged.seen.slots.size).toBe(0);
   });
 
   it("of a key that may wait in a line takes no account's slot before its turn", async () => {

@@ -171,7 +171,7 @@ export function stageServing({ failing = [], fault = away, policy = {}, answers 
           };
         }),
     },
-    conditions: { changed: async () => undefined, works: async () => undefined },
+    conditions: { changed: async () => true, works: async () => undefined },
     random: () => 0.5,
     telemetry: {
       finished: () => undefined,
@@ -192,7 +192,15 @@ export function stageServing({ failing = [], fault = away, policy = {}, answers 
     now += milliseconds;
     for (const tick of ticks) tick();
   };
-  return { ports, seen, arrival, pass, ticks, secrets: [clientKey.text, "sk-upstream-0123456789", pepper] };
+  return {
+    ports,
+    seen,
+    arrival,
+    pass,
+    ticks,
+    keyId: clientKey.keyId,
+    secrets: [clientKey.text, "sk-upstream-0123456789", pepper],
+  };
 }
 
 export const refusalOf = (name: "KeyDisabled" | "BudgetReached") => new Refusal(name, "no more");

@@ -108,3 +108,14 @@ describe("event framing", () => {
     expect(framer.isInsideRaw).toBe(false);
   });
 });
+
+test("data over several lines is one text, whichever way each of the lines ends", () => {
+  for (const text of [
+    "data: {\ndata: }\n\n",
+    "data: {\r\ndata: }\r\n\r\n",
+    "data: {\ndata: }\r\n\r\n",
+    "data: {\rdata: }\n\n",
+  ]) {
+    expect(readEvent(Buffer.from(text)), JSON.stringify(text)).toEqual({ name: "", data: "{\n}" });
+  }
+});
