@@ -39,6 +39,12 @@ const mostAtOnce = 8;
 /** Runs do not come to the second. */
 const earlyMilliseconds = 30_000;
 
+/**
+ * What only a person or a test brings back is tested at least so often, whatever the setting: vendors have had hours in which
+ * good keys were answered with 401.
+ */
+const lockedOutMilliseconds = 3_600_000;
+
 /** A list of models answers although messages are limited: only these are mended by a test. */
 const mendedStates: readonly string[] = ["unauthorised", "blocked", "failing"];
 
@@ -48,16 +54,17 @@ export async function probeAccount(accountId: string, ports: ProbePorts): Promis
   return account === undefined ? [] : [await probe(account, ports)];
 }
 
-/** By schedule: those whose last test is too long ago, the oldest first. Settings say how long; 0: none are tested. */
+/** By schedule: those whose last test is too long ago, the oldest first. Settings say how long; 0: only who is locked out. */
 export async function probeDueAccounts(ports: ProbePorts): Promise<Probed[]> {
   const { accounts, settings } = await ports.read();
-  if (settings.probeMinutes === 0) return [];
-  const longest = settings.probeMinutes * 60_000 - earlyMilliseconds;
+  const regularly = settings.probeMinutes === 0 ? Number.POSITIVE_INFINITY : settings.probeMinutes * 60_000;
+  const longestOf = (account: Account) =>
+    (isLockedOut(account) ? Math.min(regularly, lockedOutMilliseconds) : regularly) - earlyMilliseconds;
   const testedAt = ({ lastProbe }: Account) => (lastProbe === undefined ? 0 : Date.parse(lastProbe.at));
   const due = accounts
     .map(({ account }) => account)
     .filter((account) => account.schedulable && account.credentialVersion > 0)
-    .filter((account) => ports.now() - testedAt(account) >= longest)
+    .filter((account) => ports.now() - testedAt(account) >= longestOf(account))
     .sort((left, right) => testedAt(left) - testedAt(right))
     .slice(0, mostPerRun);
   const probed: Probed[] = [];
@@ -68,6 +75,10 @@ export async function probeDueAccounts(ports: ProbePorts): Promise<Probed[]> {
   };
   await Promise.all(Array.from({ length: mostAtOnce }, work));
   return probed;
+}
+
+function isLockedOut({ condition: { state, until } }: Account): boolean {
+  return state !== "healthy" && until === null;
 }
 
 async function probe(account: Account, ports: ProbePorts): Promise<Probed> {

@@ -61,6 +61,16 @@ describe("a reservation", () => {
     });
   });
 
+  it("keeps no half of a character of the model's name, which no table takes", async () => {
+    const key = await tables.addKey({});
+    const asked = tables.request(key);
+    const call = { ...asked.call, model: `${"x".repeat(79)}😀` };
+    const ledger = tables.newLedger();
+    const lease = await ledger.reserve({ ...asked, call });
+    await ledger.settle(lease, recordOf(lease, 1));
+    expect(await leasesLeft(key)).toEqual([]);
+  });
+
   it("is refused by the limit that it would pass, which is named with its window, its end and its figure", async () => {
     tables.time = noon;
     const key = await tables.addKey({ timeZone: "Asia/Shanghai", ...dayLimit(2) });

@@ -171,3 +171,24 @@ it("by schedule those are tested whose last test is too long ago, the oldest fir
   expect(await probeDueAccounts(crowd.ports)).toHaveLength(64);
   expect(crowd.state.mostAtOnce).toBe(8);
 });
+
+it("whoever only a person or a test brings back is tested each hour, whatever the setting", async () => {
+  const lockedOut = { state: "unauthorised", since: start - 9 * minute, until: null, failures: 1 } as const;
+  const testedBefore = (minutes: number) => ({
+    ...{ at: new Date(start - minutes * minute).toISOString(), ok: false, status: 401, milliseconds: 1, said: "" },
+  });
+  const accounts = [
+    accountOf("well"),
+    accountOf("locked", { condition: lockedOut }),
+    accountOf("just", { condition: lockedOut, lastProbe: testedBefore(30) }),
+    accountOf("again", { condition: lockedOut, lastProbe: testedBefore(61) }),
+    accountOf("paused", { condition: { ...lockedOut, state: "failing", until: start + minute } }),
+    accountOf("off", { condition: lockedOut, schedulable: false }),
+  ];
+  const never = stageOf(accounts, () => 200);
+  await probeDueAccounts(never.ports);
+  expect(never.state.asked).toEqual(["locked", "again"]);
+  const daily = stageOf(accounts, () => 200, 24 * 60);
+  await probeDueAccounts(daily.ports);
+  expect(daily.state.asked).toContain("again");
+});
