@@ -99,7 +99,9 @@ export function leaseAttribute(lease: Omit<StoredLease, "requestId" | "sequence"
       k: number(lease.tokens),
       n: number(0),
       w: text(lease.windows.join(" ")),
-      a: text([platform, operation, answers, lease.family ?? none, model.slice(0, longestModel).toWellFormed()].join("|")),
+      a: text(
+        [platform, operation, answers, lease.family ?? none, model.slice(0, longestModel).toWellFormed()].join("|"),
+      ),
       ...(lease.prepaid ? { b: yes } : {}),
       ...(lease.minute === undefined ? {} : { m: number(lease.minute) }),
     },
