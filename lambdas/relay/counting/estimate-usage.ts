@@ -51,14 +51,15 @@ export function usageOf(facts: AnswerFacts): Used {
 const likelyTokensPerSecond = 50;
 
 /**
- * Of a request whose upstream was given up before it said anything. Who answers in one piece has been at work all the time;
- * a stream tells of its first token at once, so that none was made.
+ * Of a request whose upstream was given up before it said anything. Who answers in one piece may have been at work all the
+ * time; a stream begins as soon as it is worked on, so that one without a beginning was not.
  */
 export function usageOfGivenUp(
   { demand, coveredTokens, reservedInputTokens, settings }: Omit<AnswerFacts, "answer" | "isCutByRelay">,
   { isStream, waitedMilliseconds }: { readonly isStream: boolean; readonly waitedMilliseconds: number },
 ): Used {
-  const made = isStream ? 0 : Math.floor((waitedMilliseconds / 1000) * likelyTokensPerSecond);
+  if (isStream) return nothingUsed;
+  const made = Math.floor((waitedMilliseconds / 1000) * likelyTokensPerSecond);
   const input = inputOf(demand, reservedInputTokens, settings);
   return { usage: { ...input, outputTokens: Math.min(made, coveredTokens) }, source: "estimated" };
 }

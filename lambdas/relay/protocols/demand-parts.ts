@@ -1,6 +1,6 @@
 // Demand parts: what the demands of all protocols have in common.
 import { Refusal } from "../refusal.ts";
-import { type JsonObject, positiveOf } from "../wire/json-values.ts";
+import { type JsonObject, objectOf, positiveOf } from "../wire/json-values.ts";
 
 /** A tool that the provider runs may be called often; where the request does not limit it, so many calls are reserved. */
 export const mostCallsUnstated = 20;
@@ -31,17 +31,32 @@ export function flagOf(asked: unknown, field: string): boolean {
 
 /**
  * Of gateways that may stand upstream (OpenRouter, LiteLLM): lists of other models to take, and another request inside of
- * the one that is read here. None of the vendors knows them.
+ * the one that is read here. Of the vendors Google alone knows one of them (`googleExtras`).
  */
 const hidingMembers = ["models", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "extra_body"];
+
+/**
+ * Google's server for OpenAI's form takes how to think from `extra_body.google`, and clients of Gemini models send it
+ * wherever they are pointed to (ai.google.dev/gemini-api/docs/openai, "Thinking"). Its cached contents stay refused.
+ */
+const googleExtras: ReadonlySet<string> = new Set(["thinking_config", "safety_settings"]);
 
 /** Throws `Refusal` for what would be served by a model that the key's policy and the price table do not see. */
 export function refuseOtherModels(json: JsonObject): void {
   for (const name of hidingMembers) {
     const value = json[name] ?? [];
     if (Array.isArray(value) && value.length === 0) continue;
+    if (name === "extra_body" && isOfGoogleAlone(objectOf(value))) continue;
     throw new Refusal("NotSupported", `${name}: this relay serves the model that is asked for, as it is asked.`);
   }
+}
+
+function isOfGoogleAlone(extras: JsonObject | undefined): boolean {
+  if (extras === undefined) return false;
+  const { google = {}, ...others } = extras;
+  const said = objectOf(google);
+  const isHarmless = said !== undefined && Object.keys(said).every((name) => googleExtras.has(name));
+  return isHarmless && Object.keys(others).length === 0;
 }
 
 /** Texts only, each once. Throws `Refusal` BodyInvalid for too many. */

@@ -81,9 +81,10 @@ function isReference({ type, role }: JsonObject): boolean {
   return type === "item_reference" || (type == null && role == null);
 }
 
-/** Reasoning that came without its text in any form: the provider looks it up. */
-function isStoredReasoning({ type, content, encrypted_content }: JsonObject): boolean {
-  return type === "reasoning" && textOf(encrypted_content) === undefined && listOf(content).length === 0;
+/** Reasoning that came without its text in any form: the provider looks it up by its id, which Codex leaves out. */
+function isStoredReasoning({ type, id, content, encrypted_content }: JsonObject): boolean {
+  const isNamedAlone = textOf(encrypted_content) === undefined && listOf(content).length === 0;
+  return type === "reasoning" && textOf(id) !== undefined && isNamedAlone;
 }
 
 function isStored(item: JsonObject): boolean {

@@ -55,7 +55,7 @@ function checkMembers(bytes: Buffer, decisive: readonly string[]): void {
     if (known !== name) throw new Refusal("BodyInvalid", `${known}: is in the body in other letters.`);
     if (seen.has(name)) throw new Refusal("BodyInvalid", `${name}: is in the body more than once.`);
     seen.add(name);
-    checkInner(name, membersOf(bytes, valueStart, mostMembers));
+    checkInner(name, membersOf(bytes, valueStart, mostMembers + 1));
   }
 }
 
@@ -69,6 +69,9 @@ function checkQuery(query: string, decisive: readonly string[]): void {
 
 /** Of `generationConfig`, `thinking` and their like: what stands in them decides, too. */
 function checkInner(outer: string, members: readonly JsonMember[]): void {
+  if (members.length > mostMembers) {
+    throw new Refusal("BodyInvalid", `${outer}: has more than ${mostMembers} members.`, { limit: mostMembers });
+  }
   if (new Set(members.map(({ name }) => fold(name))).size === members.length) return;
   throw new Refusal("BodyInvalid", `${outer}: something is in it more than once.`);
 }

@@ -49,6 +49,9 @@ export interface Passed {
 /** A function that is ended by Lambda settles nothing: the stream's own end comes first, with time for the settlement. */
 const timeToEndMilliseconds = 5000;
 
+/** A settlement that is tried again and again shall not keep the client's end back for as long. */
+const longestHeldMilliseconds = 5000;
+
 /** How often silence and deadline are looked at. */
 const tickMilliseconds = 1000;
 
@@ -97,9 +100,17 @@ export async function* passAnswer(
     watch.stop();
     options.exchange.abort();
     // To settle is half of a request's work: begun at once, it would keep the last bytes and the end back.
-    if (options.waitsForEnd()) await finish(passed);
+    if (options.waitsForEnd()) await forSomeTime(finish(passed), ports);
     else void ports.afterSending().then(() => finish(passed));
   }
+}
+
+/** Resolves when the work is over, or when it takes too long; it goes on then. */
+async function forSomeTime(work: Promise<void>, { every }: Pick<PassPorts, "every">): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const stop = every(longestHeldMilliseconds, late.resolve);
+  await Promise.race([work, late.promise]);
+  stop();
 }
 
 type Arrival = Piece | { readonly kind: "silence" } | { readonly kind: "deadline" };

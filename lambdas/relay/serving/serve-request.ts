@@ -95,11 +95,12 @@ async function settleRefusal(
   await settlement.refused(refusal, status);
 }
 
-/** Undefined: there is no such key, or its secret is another one. */
-async function holderOf(arrival: Arrival, { keys, pepper, now }: ServingPorts): Promise<LedgerKey | undefined> {
+/** Throws `Refusal` where there is no such key any more, or its secret is another one. */
+async function holderOf(arrival: Arrival, { keys, pepper, now }: ServingPorts): Promise<LedgerKey> {
   const { keyId, hash } = await identify(arrival, pepper);
   const { key } = await keys.key(keyId, false);
-  return key !== undefined && holdsSecret(key, hash, now()) ? key : undefined;
+  demandSecret(key, hash, now());
+  return key;
 }
 
 function served(answer: HttpAnswer, arrival: Arrival, settled: Promise<void>): Served {

@@ -30,10 +30,11 @@ export function readResponseUsage(response: JsonObject): TokenUsage | undefined 
 
 /**
  * Some servers that are compatible with OpenAI's leave the reasoning out of the output and have it in the total alone:
- * Google's own and gateways to Gemini, xAI. It is billed as output all the same.
+ * Google's own and gateways to Gemini, xAI. It is billed as output all the same. A total without an input says nothing of
+ * that: it may be the input.
  */
 function wholeOutput(input: number, output: number, { total_tokens }: JsonObject): number {
-  return Math.max(output, countOf(total_tokens) - input);
+  return input === 0 ? output : Math.max(output, countOf(total_tokens) - input);
 }
 
 /** Embeddings have no output. */

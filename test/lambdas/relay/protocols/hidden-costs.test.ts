@@ -89,6 +89,17 @@ describe("other models, or another request, inside of the one that is read", () 
     expect(refusalOf(work)).toBe("NotSupported");
   });
 
+  test("Gemini's own way to ask for thinking in OpenAI's form passes, and nothing else beside it", () => {
+    const extra = (extra_body: object) => refusalOf(() => chat({ model: "gemini-2.5-flash", extra_body }));
+    const thinking_config = { thinking_budget: 0, include_thoughts: true };
+    expect([extra({}), extra({ google: { thinking_config } })]).toEqual(["none", "none"]);
+    const hiding = [
+      { google: { thinking_config }, model: "o1-pro" },
+      { google: { cached_content: "cachedContents/x" } },
+    ];
+    for (const extra_body of [...hiding, { google: [] }]) expect(extra(extra_body)).toBe("NotSupported");
+  });
+
   test("Gemini's model in a body is the path's", () => {
     expect(refusalOf(() => generate({ model: "models/gemini-2.5-pro" }))).toBe("BodyInvalid");
     expect(refusalOf(() => generate({ model: 5 }))).toBe("BodyInvalid");
@@ -119,6 +130,11 @@ describe("other models, or another request, inside of the one that is read", () 
     const platform = name.toLowerCase() as "gemini" | "anthropic" | "openai";
     const asked = { method: "POST", path, query: "", headers: {}, body: Buffer.from(text) };
     expect(refusalOf(() => protocols[platform].read(asked))).toBe("BodyInvalid");
+  });
+
+  test("also behind a thousand others", () => {
+    const others = Object.fromEntries(Array.from({ length: 1001 }, (_, nth) => [`x${nth}`, 0]));
+    expect(refusalOf(() => generate({ generationConfig: others }))).toBe("BodyInvalid");
   });
 });
 
@@ -163,6 +179,11 @@ describe("input that is not in the body", () => {
       expect(call.demand.hasInputElsewhere).toBe(false);
       expect(call.boundIds).toEqual([]);
     }
+  });
+
+  test("reasoning without a name is nowhere else, as Codex sends it to servers that do not encrypt", () => {
+    const reasoning = { type: "reasoning", summary: [{ type: "summary_text", text: "Hm." }], encrypted_content: null };
+    expect(response({ input: [reasoning] }).demand.hasInputElsewhere).toBe(false);
   });
 
   test.each(["video_url", "audio_url"])("%s of compatible servers", (type) => {

@@ -49,7 +49,12 @@ async function* pieces(...words: readonly (string | Error | Promise<void>)[]): A
   }
 }
 
-function stage(body: AsyncIterable<Buffer>, more: Partial<PassOptions> = {}, sent: Promise<void> = Promise.resolve()) {
+function stage(
+  body: AsyncIterable<Buffer>,
+  more: Partial<PassOptions> = {},
+  sent: Promise<void> = Promise.resolve(),
+  settled: Promise<void> = Promise.resolve(),
+) {
   const abort = vi.fn();
   const finished: Passed[] = [];
   let now = 0;
@@ -78,6 +83,7 @@ function stage(body: AsyncIterable<Buffer>, more: Partial<PassOptions> = {}, sen
   };
   const passing = passAnswer(options, ports, async (passed) => {
     finished.push(passed);
+    await settled;
   });
   const pass = (milliseconds: number) => {
     now += milliseconds;
@@ -101,6 +107,18 @@ describe("an answer", () => {
     expect(finished).toEqual([{ outcome: "ok", error: undefined }]);
     expect(abort).toHaveBeenCalled();
     expect(ticks.size).toBe(0);
+  });
+
+  it("that waits for its end waits for some time alone, however long it takes to settle", async () => {
+    const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
+    const { passing, finished, pass, ticks } = stage(pieces("END"), {}, Promise.resolve(), settled);
+    const text = textOf(passing);
+    await vi.waitFor(() => expect(finished).toHaveLength(1));
+    expect(ticks.size).toBe(1);
+    pass(5000);
+    expect(await text).toBe("END");
+    expect([finished.length, ticks.size]).toEqual([1, 0]);
+    settle();
   });
 
   it("that need not wait for its end is sent whole before its end is told", async () => {

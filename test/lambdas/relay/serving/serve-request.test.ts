@@ -243,8 +243,21 @@ describe("a client", () => {
     expect(staged.seen.settled).toHaveLength(1);
   });
 
+  it("has no record of what nobody could read where its key was deleted", async () => {
+    const staged = stage();
+    const readKey = staged.ports.ledger.readKey.bind(staged.ports.ledger);
+    staged.ports.ledger.readKey = async (keyId) => {
+      const key = await readKey(keyId);
+      return key && { ...key, isDeleted: true };
+    };
+    const asked = { ...staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ"), body: Buffer.from('{"model":') };
+    const { settled } = await serveRequest(asked, staged.ports);
+    await settled;
+    expect(staged.seen.settled).toEqual([]);
+  });
+
   it("is charged what an upstream that was given up may bill, and nothing where none was at work", async () => {
-    const charged = async (kind: "timeout" | "connect", wasSent: boolean, waits: number) => {
+    const charged = async (kind: "timeout" | "connect", wasSent: boolean, waits: number, stream = false) => {
       let pass: (milliseconds: number) => void = () => undefined;
       const failing = () => {
         pass(waits);
@@ -252,7 +265,9 @@ describe("a client", () => {
       };
       const staged = stage({ answers: [failing, failing, failing] });
       pass = staged.pass;
-      const served = await serveRequest(staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ"), staged.ports);
+      const asked = staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ");
+      const body = Buffer.from(JSON.stringify({ ...JSON.parse(asked.body.toString()), stream }));
+      const served = await serveRequest({ ...asked, body }, staged.ports);
       await served.settled;
       expect(staged.seen.leases.size).toBe(0);
       return staged.seen.settled[0];
@@ -263,6 +278,7 @@ describe("a client", () => {
     expect(record?.chargedNanoUsd).toBeGreaterThan(0);
     expect(record?.chargedNanoUsd).toBeLessThanOrEqual(record?.reservedNanoUsd ?? 0);
     expect(await charged("timeout", false, 20_000)).toMatchObject({ usageSource: "none", chargedNanoUsd: 0 });
+    expect(await charged("timeout", true, 20_000, true)).toMatchObject({ usageSource: "none", chargedNanoUsd: 0 });
     expect(await charged("connect", true, 20)).toMatchObject({ usageSource: "none", chargedNanoUsd: 0 });
   });
 

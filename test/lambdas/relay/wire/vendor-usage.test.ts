@@ -18,6 +18,11 @@ describe("reasoning that stands in the total alone", () => {
     expect(readResponseUsage({ usage })?.outputTokens).toBe(60);
   });
 
+  test("a total without an input may be the input, and is no output", () => {
+    expect(readChatUsage({ total_tokens: 50_000 }).outputTokens).toBe(0);
+    expect(readResponseUsage({ usage: { output_tokens: 7, total_tokens: 50_000 } })?.outputTokens).toBe(7);
+  });
+
   test("a total that is missing, or less than its parts, changes nothing", () => {
     for (const total of [{}, { total_tokens: 0 }, { total_tokens: null }, { total_tokens: 30 }]) {
       expect(readChatUsage({ prompt_tokens: 20, completion_tokens: 10, ...total }).outputTokens).toBe(10);
