@@ -71,7 +71,7 @@ it("AbandonMirror killed at each call still leaves nothing unfinished, and keeps
       return found?.lastError?.announced && found.lease === undefined ? found : undefined;
     });
     expect(item.lastError).toMatchObject({ error: "TargetRefused" });
-    expect((await rig.oss().listUploads({ "max-uploads": 10 })).uploads).toEqual([]);
+    expect((await rig.askOss((oss) => oss.listUploads({ "max-uploads": 10 }))).uploads).toEqual([]);
     const died = rig.cloud.lambda.lastInvocations
       .slice(callsBefore)
       .some(({ functionName, error }) => functionName.includes("Abandon") && error?.errorType === "Runtime.ExitError");

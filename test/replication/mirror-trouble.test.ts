@@ -203,7 +203,7 @@ describe("what cannot be mirrored", () => {
     const { status, error, job } = await rig.runEnded(run.executionArn);
     expect([status, error]).toEqual(["FAILED", "TargetRefused"]);
     expect(job).toMatchObject({ state: "failed", error: { name: "TargetRefused" } });
-    expect((await rig.oss().listUploads({ "max-uploads": 10 })).uploads).toEqual([]);
+    expect((await rig.askOss((oss) => oss.listUploads({ "max-uploads": 10 }))).uploads).toEqual([]);
     const item = await rig.item(key);
     expect(item).toMatchObject({
       lastError: { error: "TargetRefused", announced: true },

@@ -92,23 +92,24 @@ export class ReconcileStage {
   }
 
   async loseInOss(sourceKey: string): Promise<void> {
-    await this.rig.oss().delete(targetOf(sourceKey));
+    await this.rig.askOss((oss) => oss.delete(targetOf(sourceKey)));
   }
 
   async putInOss(targetKey: string, body: string): Promise<void> {
-    await this.rig.oss().put(targetKey, Buffer.from(body));
+    await this.rig.askOss((oss) => oss.put(targetKey, Buffer.from(body)));
   }
 
   /** The same bytes as in one go, under another ETag. */
   async putInOssInOnePart(targetKey: string, body: string): Promise<void> {
-    const oss = this.rig.oss();
-    const { uploadId } = await oss.initMultipartUpload(targetKey);
+    const { uploadId } = await this.rig.askOss((oss) => oss.initMultipartUpload(targetKey));
     const folder = mkdtempSync(join(tmpdir(), "causeway-part-"));
     const file = join(folder, "part");
     writeFileSync(file, body);
-    const part = await oss.uploadPart(targetKey, uploadId, 1, file, 0, Buffer.byteLength(body));
+    const bytes = Buffer.byteLength(body);
+    const part = await this.rig.askOss((oss) => oss.uploadPart(targetKey, uploadId, 1, file, 0, bytes));
     rmSync(folder, { recursive: true });
-    await oss.completeMultipartUpload(targetKey, uploadId, [{ number: 1, etag: part.etag }]);
+    const parts = [{ number: 1, etag: part.etag }];
+    await this.rig.askOss((oss) => oss.completeMultipartUpload(targetKey, uploadId, parts));
   }
 
   /** Objects that were written to OSS since, in one go or by completing parts. */
