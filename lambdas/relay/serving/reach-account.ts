@@ -124,14 +124,12 @@ export async function reachAccount(
       const waitedMilliseconds = Math.max(0, ports.now() - sentAt);
       onGivenUp({ account, modelSent: mappedModel(account, search.call.model), waitedMilliseconds, accountsTried });
     }
-    if (!attempt.mayGoOn || tried.size >= mostTried) throw attempt.refusal;
+    if (attempt.isGivenUp || accountsTried >= mostTried) throw attempt.refusal;
     seat = await nextSeat(search, tried, ports, attempt.refusal);
   }
 }
 
-type Attempt =
-  | Omit<Reached, "seat" | "accountsTried">
-  | { readonly refusal: Refusal; readonly mayGoOn: boolean; readonly isGivenUp?: boolean };
+type Attempt = Omit<Reached, "seat" | "accountsTried"> | { readonly refusal: Refusal; readonly isGivenUp: boolean };
 
 async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Attempt> {
   const { account, slot } = seat;
@@ -165,7 +163,7 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
     const change = isOfFreeCalls(verdict.change, call) ? undefined : verdict.change;
     if (change?.state === "unauthorised") ports.forgetCredential(account);
     await (change === undefined ? free(undefined) : blame(change));
-    return { refusal: verdict.refusal, mayGoOn: true };
+    return { refusal: verdict.refusal, isGivenUp: false };
   } catch (error) {
     exchange?.abort();
     const unusable = unusableBy(error);
@@ -173,7 +171,7 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
       await blame(unusable);
       return {
         refusal: new Refusal("UpstreamFailed", "The provider could not be asked.", { cause: error }),
-        mayGoOn: true,
+        isGivenUp: false,
       };
     }
     if (!(error instanceof TransportError)) {
@@ -220,7 +218,7 @@ function afterTransport(error: TransportError): Attempt {
   const refusal = late
     ? new Refusal("UpstreamTimeout", "The provider did not begin to answer in time.", { cause: error })
     : new Refusal("UpstreamFailed", "The provider could not be reached.", { cause: error });
-  return { refusal, mayGoOn: !late, isGivenUp: late };
+  return { refusal, isGivenUp: late };
 }
 
 interface Judged {

@@ -3,8 +3,7 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { protocols } from "../../../../lambdas/relay/protocols/index.ts";
 import type { Call } from "../../../../lambdas/relay/protocols/protocol.ts";
-import { Refusal } from "../../../../lambdas/relay/refusal.ts";
-import { callOf, passAll, read } from "./streams.ts";
+import { callOf, passAll, read, refusalOf } from "./streams.ts";
 
 const hi = [{ role: "user", content: "Hi" }];
 const call = (body: object, headers: Record<string, string> = {}) =>
@@ -13,16 +12,6 @@ const call = (body: object, headers: Record<string, string> = {}) =>
     headers,
     body: { model: "claude-sonnet-4-5", max_tokens: 100, messages: hi, ...body },
   });
-
-function refusalOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof Refusal) return error.name;
-    throw error;
-  }
-  return "none";
-}
 
 describe("a message", () => {
   test("goes upstream with the very bytes, headers and query of the client, without its keys", () => {

@@ -1,22 +1,11 @@
 // Tests of what the relay reads of Gemini's requests: form, costs, sessions, things of one account; and of JSON answers.
 import { describe, expect, test } from "vitest";
 import { protocols } from "../../../../lambdas/relay/protocols/index.ts";
-import { Refusal } from "../../../../lambdas/relay/refusal.ts";
-import { callOf, passAll } from "./streams.ts";
+import { callOf, passAll, refusalOf } from "./streams.ts";
 
 const contents = [{ role: "user", parts: [{ text: "Hi" }] }];
 const generate = (body: object, model = "gemini-2.0-flash", method = "streamGenerateContent", query = "alt=sse") =>
   callOf("gemini", { path: `/v1beta/models/${model}:${method}`, query, body: { contents, ...body } });
-
-function refusalOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof Refusal) return error.name;
-    throw error;
-  }
-  return "none";
-}
 
 describe("a call of Gemini", () => {
   test("has its model in the path and its form in the query", () => {

@@ -1,8 +1,7 @@
 // Requests whose costs are not where one would look for them: by what upstreams read that the relay might not. Each is reserved
 // as what it can cost, or refused as what cannot be known.
 import { describe, expect, test } from "vitest";
-import { Refusal } from "../../../../lambdas/relay/refusal.ts";
-import { callOf, read } from "./streams.ts";
+import { callOf, read, refusalOf } from "./streams.ts";
 
 const messages = [{ role: "user", content: "Hi" }];
 
@@ -18,16 +17,6 @@ const generate = (extra: object, query = "alt=sse") =>
     query,
     body: { contents: [{ parts: [{ text: "Hi" }] }], ...extra },
   });
-
-function refusalOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof Refusal) return error.name;
-    throw error;
-  }
-  return "none";
-}
 
 describe("Gemini, which takes a list's only element without its list", () => {
   test("is asked for a tool all the same", () => {

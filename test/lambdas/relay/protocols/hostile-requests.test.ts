@@ -2,24 +2,14 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { upstreamRequest } from "../../../../lambdas/relay/providers/prepare-request.ts";
-import { Refusal } from "../../../../lambdas/relay/refusal.ts";
 import { routeRequest } from "../../../../lambdas/relay/routing.ts";
+import { refusalOf } from "./streams.ts";
 
 function read(path: string, body: Buffer | string = "", headers: Record<string, string> = {}) {
   const bytes = Buffer.from(body);
   const method = bytes.length > 0 ? "POST" : "GET";
   const { protocol, request } = routeRequest({ method, path, query: "", headers, body: bytes });
   return protocol.read(request);
-}
-
-function refusalOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof Refusal) return error.name;
-    throw error;
-  }
-  return "none";
 }
 
 /** Deeper than the stack, and well within what a request may have. */

@@ -4,8 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { protocols } from "../../../../lambdas/relay/protocols/index.ts";
 import type { Call } from "../../../../lambdas/relay/protocols/protocol.ts";
-import { Refusal } from "../../../../lambdas/relay/refusal.ts";
-import { callOf, passAll } from "./streams.ts";
+import { callOf, passAll, refusalOf } from "./streams.ts";
 
 const hi = [{ role: "user", content: "Hi" }];
 const chat = (body: object, headers: Record<string, string> = {}) =>
@@ -14,16 +13,6 @@ const respond = (body: object, headers: Record<string, string> = {}) =>
   callOf("openai", { path: "/v1/responses", headers, body: { model: "gpt-5", input: "Hi", ...body } });
 const chatText = (text: string, headers: Record<string, string> = {}, body = Buffer.from(text)) =>
   protocols.openai.read({ method: "POST", path: "/v1/chat/completions", query: "", headers, body }) as Call;
-
-function refusalOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof Refusal) return error.name;
-    throw error;
-  }
-  return "none";
-}
 
 describe("usage of a chat stream is asked for", () => {
   test.each([

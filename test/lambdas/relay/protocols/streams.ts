@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Platform } from "../../../../lambdas/relay/platform.ts";
 import { protocols } from "../../../../lambdas/relay/protocols/index.ts";
 import type { AnswerReader, Call, Protocol } from "../../../../lambdas/relay/protocols/protocol.ts";
+import { Refusal } from "../../../../lambdas/relay/refusal.ts";
 
 const folder = new URL("../../../fixtures/relay/streams/", import.meta.url);
 
@@ -68,4 +69,15 @@ export function passAll(reader: AnswerReader, pieces: readonly Buffer[]): Buffer
 export function factsOf(reader: AnswerReader) {
   const { usage, inputUsage, servedModel, isComplete, streamedError, madeIds } = reader;
   return { usage, inputUsage, servedModel, isComplete, streamedError, madeIds: [...madeIds] };
+}
+
+/** Name of the refusal that the work throws; "none": it throws nothing. */
+export function refusalOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof Refusal) return error.name;
+    throw error;
+  }
+  return "none";
 }
