@@ -188,10 +188,10 @@ function addAccounts(commands: Command): void {
     );
   accountOptions(apiOptions(commands.command("add")))
     .argument("<provider>", "anthropic, anthropic-compatible, openai, openai-compatible, gemini")
-    .requiredOption("--name <text>", "what people call it")
+    .option("--name <text>", "what people call it; default: as the provider")
     .option("--test", "try it at once; exit code 1 when it does not work")
     .description("adds an upstream account; its API key is read from the environment, a file, or asked for")
-    .action((provider: string, options: AccountOptions & Common & { name: string; test?: true }) =>
+    .action((provider: string, options: AccountOptions & Common & { name?: string; test?: true }) =>
       withApi(options, async (client) => (await accounts()).addAccount(client, provider, options)),
     );
   accountOptions(apiOptions(commands.command("update")))

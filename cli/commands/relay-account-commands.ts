@@ -62,14 +62,15 @@ export async function listAccounts(
 export async function addAccount(
   client: ApiClient,
   provider: string,
-  options: AccountOptions & OutputOptions & { readonly name: string; readonly test?: true },
+  options: AccountOptions & OutputOptions & { readonly name?: string; readonly test?: true },
 ): Promise<number> {
   const credential = await readCredential(options);
   if (credential === undefined)
     throw new UsageProblem("The API key is missing: give --api-key-from-env or --api-key-from-file.");
   const settings = settingsOf(options);
-  await demandNewName(client, options.name);
-  const body = { name: options.name, provider, ...changesOf(options), ...(settings && { settings }), credential };
+  const { name = provider } = options;
+  await demandNewName(client, name);
+  const body = { name, provider, ...changesOf(options), ...(settings && { settings }), credential };
   const account = await client.post("createRelayAccount", base, body);
   if (!options.test) {
     if (options.json) sayJson(account);

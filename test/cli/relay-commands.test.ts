@@ -60,6 +60,17 @@ describe("relay accounts", { timeout: 120_000 }, () => {
     await rig.says(["accounts", "delete", "from-file"], /deleted/);
   });
 
+  it("names an account as its provider where no name is given, once", async () => {
+    const words = ["accounts", "add", "anthropic", "--api-key-from-env", "UPSTREAM_KEY"];
+    await rig.says(words, /name +anthropic\n/);
+    const again = await rig.relay(words);
+    expect([again.code, again.stderr]).toEqual([
+      2,
+      expect.stringMatching(/an account anthropic already.*another --name/),
+    ]);
+    await rig.says(["accounts", "delete", "anthropic"], /deleted/);
+  });
+
   it("changes what is given and leaves the rest, switches it off and on", async () => {
     await rig.says([
       "accounts",
