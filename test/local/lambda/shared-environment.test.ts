@@ -185,12 +185,24 @@ describe("trouble in a shared environment", () => {
     expect(taken.join("").split(";")).toHaveLength(31);
   });
 
-  test("a timeout is told in Lambda's words, and the code may see that it is behind its end", async () => {
+  test("a timeout is told in Lambda's words", async () => {
     const { run, lines } = rig({ timeoutSeconds: 1 }, { speed: 10 });
-    const outcomes = await Promise.all(ids(2).map((id) => run({ do: "remaining", id, together: 2 })));
+    const outcomes = await Promise.all(ids(2).map(() => run({ do: "stand", together: 2 })));
     const error = "Error: Task timed out after 1.00 seconds";
     expect(outcomes.map((outcome) => outcome.error)).toEqual([error, error]);
     expect(lines.filter((line) => line.includes("timed out"))).toHaveLength(2);
+  });
+
+  test("code that runs on behind its end sees a number below 0", async () => {
+    const { run } = rig({ timeoutSeconds: 1 }, { speed: 10 });
+    // It runs on only as long as another keeps the environment; on a busy machine that other may come too late.
+    for (let attempt = 0; attempt < 50 && !asked.includes("/behind"); attempt += 1) {
+      const late = run({ do: "remaining", url: `${url}/behind` });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const outcomes = await Promise.all([late, run({ do: "stand", together: 1 })]);
+      for (const { error } of outcomes) expect(error).toBe("Error: Task timed out after 1.00 seconds");
+    }
+    expect(asked).toContain("/behind");
   });
 
   test("an error that nobody catches ends all that run in it", async () => {
