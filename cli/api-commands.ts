@@ -1,22 +1,20 @@
 // The commands that talk to the HTTP API: their words, options and help. Each loads what it needs when it is run.
 import { Argument, type Command } from "commander";
-import { apiOptions, type Common, group, type Listing, listOptions, withApi } from "./api-options.ts";
+import {
+  apiOptions,
+  type Common,
+  group,
+  type Listing,
+  listOptions,
+  type Started,
+  startOptions,
+  waitOptions,
+  withApi,
+} from "./api-options.ts";
 import { addRelayCommands } from "./relay-commands.ts";
 
-type Starting = Common & { readonly wait: boolean; readonly force?: boolean; readonly key?: string };
+type Starting = Started & { readonly force?: boolean };
 type Window = { readonly from?: string; readonly until?: string };
-
-function waitOptions(command: Command): Command {
-  return apiOptions(command).option(
-    "--wait",
-    "follow the job to its end; the exit code is 1 when it failed or was cancelled",
-    false,
-  );
-}
-
-function startOptions(command: Command): Command {
-  return waitOptions(command).option("--key <text>", "an Idempotency-Key: with the same one, nothing is started twice");
-}
 
 function windowOptions(command: Command): Command {
   return command

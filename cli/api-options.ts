@@ -11,6 +11,9 @@ export interface Common extends ApiOptions {
 
 export type Listing = Common & { readonly limit: number };
 
+/** Of what starts a job. */
+export type Started = Common & { readonly wait: boolean; readonly key?: string };
+
 const exitCodes = "\nExit codes: 0 done, 1 it ended badly, 2 it could not be done.";
 const mostListed = 10_000;
 
@@ -36,6 +39,18 @@ export function listOptions(command: Command): Command {
   return apiOptions(command).addOption(
     new Option("--limit <count>", "print at most so many").argParser(countOf).default(50),
   );
+}
+
+export function waitOptions(command: Command): Command {
+  return apiOptions(command).option(
+    "--wait",
+    "follow the job to its end; the exit code is 1 when it failed or was cancelled",
+    false,
+  );
+}
+
+export function startOptions(command: Command): Command {
+  return waitOptions(command).option("--key <text>", "an Idempotency-Key: with the same one, nothing is started twice");
 }
 
 function countOf(text: string): number {

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { stateFolder } from "./project-folder.ts";
+import { quoted } from "./shell-word.ts";
 import { UsageProblem } from "./usage-problem.ts";
 
 const connectionSchema = z.object({
@@ -45,7 +46,7 @@ export function readConnection(stateDirectory: string): LocalConnection | undefi
 export function connectToLocalCloud(stateDirectory: string): LocalConnection["aliyun"] {
   const connection = readConnection(stateDirectory);
   if (connection === undefined) {
-    const own = stateDirectory === stateFolder ? "" : ` -- --state ${stateDirectory}`;
+    const own = stateDirectory === stateFolder ? "" : ` -- --state ${quoted(stateDirectory)}`;
     throw new UsageProblem(`No local cloud is running on ${stateDirectory}. Start it with: npm start${own}`);
   }
   // A profile or a service's own endpoint of the user's would win over these.

@@ -1,15 +1,15 @@
 // The commands of the relay: their words, options and help. Secrets come from the environment, a file or a prompt, never as an argument.
 import { Argument, type Command, Option } from "commander";
-import type { ItemOf } from "./api/operations.ts";
 import { apiOptions, type Common, group, type Listing, listOptions, withApi } from "./api-options.ts";
 import type { AccountOptions, AccountView } from "./commands/relay-account-fields.ts";
 import type { SecretOptions } from "./commands/relay-credential.ts";
 import type { PolicyOptions } from "./commands/relay-key-policy.ts";
-import type { OwnOptions, RecordsOptions, UsageOptions } from "./commands/relay-usage-commands.ts";
+import { addRelayAdminCommands } from "./relay-admin-commands.ts";
+import { addRelayUsageCommands } from "./relay-usage-commands.ts";
 
+const balances = () => import("./commands/relay-balance-commands.ts");
 const keys = () => import("./commands/relay-key-commands.ts");
 const accounts = () => import("./commands/relay-account-commands.ts");
-const usage = () => import("./commands/relay-usage-commands.ts");
 
 const accountStates: readonly AccountView["condition"]["state"][] = [
   "healthy",
@@ -25,12 +25,16 @@ const keyArgument = () => new Argument("<key>", "its id, as relay keys list prin
 const accountArgument = () => new Argument("<account>", "its id or its name, as relay accounts list prints them");
 
 export function addRelayCommands(program: Command): void {
+  // `relay usage` and `relay usage export` have options of the same names: each takes those behind its own word.
+  program.enablePositionalOptions();
   const relay = group(program, "relay", "AI API calls: client keys with budgets, upstream accounts, usage and cost");
+  relay.enablePositionalOptions();
   const keyCommands = group(relay, "keys", "client keys: what their holders may do and spend");
   addKeys(keyCommands);
   addKeyChanges(keyCommands);
   addAccounts(group(relay, "accounts", "upstream accounts: whose credentials pay for the calls"));
-  addUsage(relay);
+  addRelayUsageCommands(relay);
+  addRelayAdminCommands(relay);
 }
 
 function policyOptions(command: Command): Command {
@@ -42,7 +46,7 @@ function policyOptions(command: Command): Command {
     .option("--platform <platforms...>", "only these: anthropic, openai, gemini; all: every one")
     .option("--model <patterns...>", "only these models; * stands for any text; all: every one")
     .option("--address <ranges...>", "only from these addresses or CIDR ranges; all: from anywhere")
-    .option("--account <id>", "served by this account alone; any: by all")
+    .option("--account <account>", "served by this account alone: its id or its name; any: by all")
     .option("--group <name>", "served by this group of accounts alone; any: by all")
     .option("--requests-per-minute <count>", "none: no limit")
     .option("--tokens-per-minute <count>", "none: no limit")
@@ -130,7 +134,7 @@ function addKeyChanges(commands: Command): void {
     .option("--note <text>", "what for")
     .option("--key <text>", "an Idempotency-Key: with the same one, nothing is added twice")
     .action((key: string, dollars: string, options: Common & { note?: string; key?: string }) =>
-      withApi(options, async (client) => (await keys()).topUp(client, key, dollars, options)),
+      withApi(options, async (client) => (await balances()).topUp(client, key, dollars, options)),
     );
   apiOptions(commands.command("adjust"))
     .addArgument(keyArgument())
@@ -139,13 +143,13 @@ function addKeyChanges(commands: Command): void {
     .requiredOption("--note <text>", "why")
     .option("--key <text>", "an Idempotency-Key: with the same one, nothing is corrected twice")
     .action((key: string, dollars: string, options: Common & { note: string; key?: string }) =>
-      withApi(options, async (client) => (await keys()).adjustBalance(client, key, dollars, options)),
+      withApi(options, async (client) => (await balances()).adjustBalance(client, key, dollars, options)),
     );
   listOptions(commands.command("balance"))
     .addArgument(keyArgument())
     .description("the balance of a client key, and what changed it, the newest first")
     .action((key: string, options: Listing) =>
-      withApi(options, async (client) => (await keys()).listBalance(client, key, options)),
+      withApi(options, async (client) => (await balances()).listBalance(client, key, options)),
     );
 }
 
@@ -234,61 +238,4 @@ function addAccounts(commands: Command): void {
         }),
       );
   }
-}
-
-function filterOptions(command: Command): Command {
-  return command
-    .option("--only-key <key>", "only of this client key: its id")
-    .option("--only-account <account>", "only of this upstream account: its id or its name")
-    .option("--only-model <model>", "only of this model, by its full name");
-}
-
-const outcomes: readonly ItemOf<"listRelayRecords">["outcome"][] = [
-  "ok",
-  "budget",
-  "deadline",
-  "client-gone",
-  "upstream-error",
-  "refused",
-  "lease-expired",
-  "relay-error",
-];
-
-function addUsage(relay: Command): void {
-  const windowOptions = (command: Command) =>
-    command
-      .option("--from <time>", "such as 2026-11-01; default: 30 days before the end")
-      .option("--to <time>", "not part of it; default: now");
-  filterOptions(windowOptions(apiOptions(relay.command("usage"))))
-    .description("what was used and charged, with its total")
-    .option(
-      "--by <dimensions>",
-      "one or two of key, account, model, provider, platform, hour, day, month, such as key,model; at most one of time",
-      "day",
-    )
-    .option("--csv", "print CSV instead, for a spreadsheet", false)
-    .action((options: UsageOptions & Common) =>
-      withApi(options, async (client) => (await usage()).showUsage(client, options)),
-    );
-  filterOptions(listOptions(relay.command("records")))
-    .description("single requests, refused and failed ones too, the newest first; never a prompt or an answer")
-    .option("--from <time>", "such as 2026-11-01; default: a day before the end")
-    .option("--to <time>", "not part of it; default: now")
-    .addOption(new Option("--outcome <outcome>", "only those that ended so").choices(outcomes))
-    .action((options: RecordsOptions & Common) =>
-      withApi(options, async (client) => (await usage()).listRecords(client, options)),
-    );
-  apiOptions(group(relay, "prices", "what models are charged").command("list"))
-    .description("lists prices in dollars per million tokens, with their sources")
-    .option("--model <name>", "only what this model is charged by")
-    .action((options: Common & { model?: string }) =>
-      withApi(options, async (client) => (await usage()).listPrices(client, options)),
-    );
-  windowOptions(apiOptions(relay.command("me")))
-    .description("for the holder of a client key: its limits, what is left of them, and what it used; needs no sign-in")
-    .option("--key-from-env <name>", "the environment variable that holds the key; default: CAUSEWAY_RELAY_KEY")
-    .option("--key-from-file <file>", "the file that holds it; -: standard input")
-    .action((options: OwnOptions & Common) =>
-      withApi(options, async (client) => (await usage()).showMe(client, options)),
-    );
 }

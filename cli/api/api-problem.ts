@@ -67,6 +67,8 @@ export function unreachableSentence(error: unknown, address: string, isLocal: bo
 export function problemSentence({ status, message, data }: ApiProblem, again: string): string {
   if (status === 401) return `You are not signed in, or your sign-in has ended. Run: ${again}`;
   if (status === 403) return `${message} Ask an admin for that role, or sign in as somebody who has it: ${again}`;
+  if (status === 412)
+    return "Somebody else has changed it in this moment. Look at what it is now, and give the command again.";
   const fields = data.fields.map(({ field, problem }) => `  ${field}: ${problem}`);
   const head = fields.length > 0 ? "The API refuses this:" : message;
   const id = status >= 500 ? [`  (request ${data.requestId})`] : [];

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { readConnection } from "../local-connection.ts";
 import { stateFolder } from "../project-folder.ts";
+import { quoted } from "../shell-word.ts";
 import { UsageProblem } from "../usage-problem.ts";
 import { ApiClient, type Connection } from "./api-client.ts";
 import { demandPrivacy, findSignIn } from "./find-sign-in.ts";
@@ -66,14 +67,15 @@ export function machineCredentials(): MachineCredentials | undefined {
 function localConnection(stateDirectory: string): Connection {
   const api = readConnection(stateDirectory)?.api;
   if (api === undefined) {
-    const own = stateDirectory === stateFolder ? "" : ` -- --state ${stateDirectory}`;
+    const own = stateDirectory === stateFolder ? "" : ` -- --state ${quoted(stateDirectory)}`;
     throw new UsageProblem(`No local cloud is running on ${stateDirectory}. Start it with: npm start${own}`);
   }
   let kept: string | undefined;
   return {
     url: api.url,
     isLocal: true,
-    again: "npx causeway … --local",
+    // A machine is an operator at most; what takes an admin, a person does.
+    again: `npx causeway login --api ${api.url}, and then --api ${api.url} in the place of --local.`,
     async token(refused) {
       if (kept === undefined || refused) kept = (await machineTokens(api.tokenUrl, api)).accessToken;
       return kept;

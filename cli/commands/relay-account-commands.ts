@@ -211,6 +211,8 @@ async function find(client: ApiClient, named: string): Promise<Pick<AccountView,
   const byId = items.find(({ accountId }) => accountId === named);
   const byName = items.filter(({ name }) => name === named);
   const [found = byId] = byId === undefined ? byName : [];
+  if (named.trim() === "")
+    throw new UsageProblem("Which account? Give its id or its name: relay accounts list shows them.");
   if (found === undefined)
     throw new UsageProblem(`There is no account ${named}; npx causeway relay accounts list shows them.`);
   if (byId === undefined && byName.length > 1) {

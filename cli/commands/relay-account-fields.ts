@@ -2,9 +2,10 @@
 import type { AnswerOf, ItemOf } from "../api/operations.ts";
 import { sayFacts, sayLine, sayTable, shortTime } from "../api/output.ts";
 import { dollarsOf } from "../dollars.ts";
+import { timeOf } from "../time-option.ts";
 import { UsageProblem } from "../usage-problem.ts";
 import type { SecretOptions } from "./relay-credential.ts";
-import { dollars, timeOf, whole } from "./relay-key-policy.ts";
+import { dollars, whole } from "./relay-key-policy.ts";
 
 export interface AccountOptions extends SecretOptions {
   readonly baseUrl?: string;

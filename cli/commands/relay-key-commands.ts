@@ -1,11 +1,13 @@
 // `causeway relay keys …`, over the API.
 import { randomUUID } from "node:crypto";
 import type { ApiClient } from "../api/api-client.ts";
+import { doOnce } from "../api/do-once.ts";
 import type { AnswerOf } from "../api/operations.ts";
 import { sayFacts, sayJson, sayLine, sayMore, sayTable, shortTime } from "../api/output.ts";
 import { dollarsOf, nanoUsdOf } from "../dollars.ts";
 import { UsageProblem } from "../usage-problem.ts";
 import type { OutputOptions } from "./job-commands.ts";
+import { accountIdOf } from "./relay-account-commands.ts";
 import { expiryOf, type PolicyOptions, policyChange } from "./relay-key-policy.ts";
 
 const base = "/api/relay/keys";
@@ -14,6 +16,8 @@ const base = "/api/relay/keys";
 export function pathOf(keyId: string, rest = ""): string {
   if (keyId.startsWith("cwk_"))
     throw new UsageProblem("Give the key's id, not the key itself: relay keys list shows it.");
+  // Nothing, as of a variable that is not set, would be the address of the list.
+  if (keyId.trim() === "") throw new UsageProblem("Which key? Give its id: relay keys list shows it.");
   return `${base}/${encodeURIComponent(keyId)}${rest}`;
 }
 
@@ -69,18 +73,20 @@ export async function createKeys(
     ...(owner !== undefined && { owner }),
     ...(tag !== undefined && { tags: tag }),
     ...(expiry !== undefined && { expiry }),
-    policy: policyChange(options),
+    policy: policyChange(await withAccountId(client, options)),
     ...(balance !== undefined && { balanceNanoUsd: nanoUsdOf(balance, "--balance") }),
   };
   const [name, another] = names;
   if (another === undefined) {
-    const created = await client.post("createRelayKey", base, { name, ...common }, key);
+    const created = await doOnce(client, key, () => client.post("createRelayKey", base, { name, ...common }, key));
     if (json) return sayJson(created);
     sayLine(created.key);
     sayLine("");
     sayKey(created);
   } else {
-    const created = await client.post("createRelayKeys", `${base}/bulk`, { names, ...common }, key);
+    const created = await doOnce(client, key, () =>
+      client.post("createRelayKeys", `${base}/bulk`, { names, ...common }, key),
+    );
     if (json) return sayJson(created);
     sayTable(
       [
@@ -96,6 +102,14 @@ export async function createKeys(
   sayLine("Keep this: it is shown once, and stored nowhere. Who loses it gets another with relay keys rotate.");
 }
 
+/** People call accounts by their names; a policy has the id. */
+async function withAccountId(client: ApiClient, options: PolicyOptions): Promise<PolicyOptions> {
+  const { account } = options;
+  return account === undefined || account === "any"
+    ? options
+    : { ...options, account: await accountIdOf(client, account) };
+}
+
 export async function showKey(client: ApiClient, keyId: string, { json }: OutputOptions): Promise<void> {
   const key = await client.get("getRelayKey", pathOf(keyId));
   if (json) return sayJson(key);
@@ -108,7 +122,7 @@ export async function updateKey(
   options: PolicyOptions & OutputOptions & { readonly name?: string },
 ): Promise<void> {
   const { data: before, etag } = await client.getTagged("getRelayKey", pathOf(keyId));
-  const change = policyChange(options, before.policy);
+  const change = policyChange(await withAccountId(client, options), before.policy);
   const expiry = expiryOf(options);
   const { name, owner, tag } = options;
   if (Object.keys(change).length === 0 && [name, owner, tag, expiry].every((given) => given === undefined)) {
@@ -143,69 +157,17 @@ export async function switchKey(
 export async function rotateKey(
   client: ApiClient,
   keyId: string,
-  { overlapHours, key, json }: OutputOptions & { readonly overlapHours: string; readonly key?: string },
+  { overlapHours, key = randomUUID(), json }: OutputOptions & { readonly overlapHours: string; readonly key?: string },
 ): Promise<void> {
   if (!/^\d{1,4}(\.\d+)?$/.test(overlapHours)) {
     throw new UsageProblem(`--overlap-hours ${overlapHours} is no number of hours.`);
   }
   const body = { overlapHours: Number(overlapHours) };
-  const rotated = await client.post("rotateRelayKey", pathOf(keyId, "/rotate"), body, key);
+  const rotated = await doOnce(client, key, () => client.post("rotateRelayKey", pathOf(keyId, "/rotate"), body, key));
   if (json) return sayJson(rotated);
   sayLine(rotated.key);
   sayLine("");
   sayLine(`The text before is taken until ${shortTime(rotated.formerEndsAt)}. This one is shown once: keep it.`);
-}
-
-export async function topUp(
-  client: ApiClient,
-  keyId: string,
-  sum: string,
-  { note, key, json }: OutputOptions & { readonly note?: string; readonly key?: string },
-): Promise<void> {
-  const body = { kind: "top-up", nanoUsd: nanoUsdOf(sum, "<dollars>"), ...(note !== undefined && { note }) };
-  const entry = await client.post("changeRelayBalance", pathOf(keyId, "/balance"), body, key);
-  if (json) return sayJson(entry);
-  sayLine(`${dollarsOf(entry.nanoUsd)} were added; the balance is ${dollarsOf(entry.balanceNanoUsd)}.`);
-}
-
-/** The API demands a note: a correction without its reason helps nobody who reads the ledger later. */
-export async function adjustBalance(
-  client: ApiClient,
-  keyId: string,
-  sum: string,
-  { note, key, json }: OutputOptions & { readonly note: string; readonly key?: string },
-): Promise<void> {
-  const body = { kind: "adjustment", nanoUsd: nanoUsdOf(sum, "<dollars>"), note };
-  const entry = await client.post("changeRelayBalance", pathOf(keyId, "/balance"), body, key);
-  if (json) return sayJson(entry);
-  sayLine(`It was changed by ${dollarsOf(entry.nanoUsd)}; the balance is ${dollarsOf(entry.balanceNanoUsd)}.`);
-}
-
-export async function listBalance(
-  client: ApiClient,
-  keyId: string,
-  { limit, json }: OutputOptions & { readonly limit: number },
-): Promise<void> {
-  const path = pathOf(keyId, "/balance");
-  const [{ items, hasMore }, { balanceNanoUsd }] = await Promise.all([
-    client.list("listRelayBalance", path, {}, limit),
-    client.get("listRelayBalance", path, { limit: 1 }),
-  ]);
-  if (json) return sayJson({ balanceNanoUsd, items, hasMore });
-  sayTable(
-    [
-      { title: "when", text: ({ at }) => shortTime(at) },
-      { title: "what", text: ({ kind }) => kind },
-      { title: "dollars", text: ({ nanoUsd }) => dollarsOf(nanoUsd), align: "right" },
-      { title: "by", text: ({ by }) => by },
-      { title: "note", text: ({ note }) => note, tooLong: "wrap" },
-    ],
-    items,
-    "Nothing has been added to this balance, or taken off, since the key was made.",
-  );
-  sayMore(hasMore, items.length);
-  sayLine("");
-  sayLine(balanceNanoUsd === null ? "The key is not prepaid." : `The balance is ${dollarsOf(balanceNanoUsd)} now.`);
 }
 
 function sayKey(key: KeyView): void {

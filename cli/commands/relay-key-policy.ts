@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import type { AnswerOf } from "../api/operations.ts";
 import { nanoUsdOf } from "../dollars.ts";
+import { timeOf } from "../time-option.ts";
 import { UsageProblem } from "../usage-problem.ts";
 
 export interface PolicyOptions {
@@ -74,15 +75,6 @@ export function expiryOf({ expires, daysFromFirstUse }: PolicyOptions): Expiry |
   return expires === "never" ? null : { kind: "at", at: timeOf(expires, "--expires") };
 }
 
-/** Anything that Date reads: `2026-11-01` is midnight in UTC. */
-export function timeOf(text: string, option: string): string {
-  const milliseconds = Date.parse(text);
-  if (Number.isNaN(milliseconds)) {
-    throw new UsageProblem(`${option} ${text} is no time; give one such as 2026-11-01 or 2026-11-01T03:30:00Z.`);
-  }
-  return new Date(milliseconds).toISOString();
-}
-
 export function whole(text: string, option: string): number {
   if (/^\d{1,12}$/.test(text)) return Number(text);
   throw new UsageProblem(`${option} ${text} is no whole number.`);
@@ -110,8 +102,8 @@ function listOf(given: readonly string[] | undefined, all: readonly string[] | u
 
 function boundTo({ account, group }: PolicyOptions) {
   if (account === undefined && group === undefined) return undefined;
-  if (account === "any" || group === "any") return null;
   if (account !== undefined && group !== undefined) throw new UsageProblem("Give --account or --group, not both.");
+  if (account === "any" || group === "any") return null;
   return account === undefined ? { kind: "group", group } : { kind: "account", accountId: account };
 }
 

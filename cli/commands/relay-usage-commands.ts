@@ -1,15 +1,15 @@
-// `causeway relay usage`, `prices list` and `me`, over the API.
+// `causeway relay usage`, `usage export`, `records` and `me`, over the API.
 import type { ApiClient } from "../api/api-client.ts";
 import { ApiProblem } from "../api/api-problem.ts";
 import type { AnswerOf } from "../api/operations.ts";
 import { sayFacts, sayJson, sayLine, sayMore, sayTable, shortTime, type TableColumn } from "../api/output.ts";
 import { dollarsOf } from "../dollars.ts";
+import { timeOf } from "../time-option.ts";
 import { UsageProblem } from "../usage-problem.ts";
-import type { OutputOptions } from "./job-commands.ts";
+import { type OutputOptions, presentStarted, type WaitOptions } from "./job-commands.ts";
 import { accountIdOf } from "./relay-account-commands.ts";
 import { readSecret } from "./relay-credential.ts";
 import { pathOf as pathOfKey, sayLimits } from "./relay-key-commands.ts";
-import { timeOf } from "./relay-key-policy.ts";
 
 interface WindowOptions {
   readonly from?: string;
@@ -32,6 +32,13 @@ export interface RecordsOptions extends OutputOptions, WindowOptions, Filters {
   readonly limit: number;
 }
 
+export interface ExportOptions {
+  readonly from: string;
+  readonly to?: string;
+  readonly format: string;
+  readonly key?: string;
+}
+
 export interface OwnOptions extends OutputOptions, WindowOptions {
   readonly keyFromEnv?: string;
   readonly keyFromFile?: string;
@@ -42,6 +49,8 @@ type Row = Partial<AnswerOf<"getRelayUsage">["rows"][number]> & AnswerOf<"getOwn
 const standardWindowMilliseconds = 30 * 24 * 3_600_000;
 /** Of more keys the rest go by their ids alone. */
 const mostNamed = 1000;
+/** More than these the API sums up in the last line of a CSV table. */
+const mostGroups = 5000;
 const ownVariable = "CAUSEWAY_RELAY_KEY";
 
 export async function showUsage(client: ApiClient, options: UsageOptions): Promise<void> {
@@ -49,13 +58,19 @@ export async function showUsage(client: ApiClient, options: UsageOptions): Promi
   if (csv && json) throw new UsageProblem("Give --csv or --json, not both.");
   const query = { ...windowOf(options), groupBy: by, ...(await filterOf(client, options)) };
   if (csv) {
-    process.stdout.write(await client.getText("exportRelayUsageTable", "/api/relay/usage.csv", query));
+    const table = await client.getText("exportRelayUsageTable", "/api/relay/usage.csv", query);
+    process.stdout.write(table);
+    const groups = table.trimEnd().split("\r\n").slice(1);
+    // Beside the table, which a program reads. A group of few may be called (other) as well: models beyond a key's hundred.
+    if (groups.length > mostGroups && groups.at(-1)?.startsWith("(other),")) {
+      process.stderr.write(`${cutSentence(mostGroups)} The sum of the others is the last line, (other).\n`);
+    }
     return;
   }
   const { rows, total, groupBy, ...window } = await client.get("getRelayUsage", "/api/relay/usage", query);
   if (json) return sayJson({ ...window, groupBy, rows, total });
   sayUsage(rows, total, groupBy, await namesOf(client, rows));
-  if (window.isCut) sayLine("There are more groups than these; the total is of all.");
+  if (window.isCut) sayLine(cutSentence(rows.length));
 }
 
 /** People know keys and accounts by names; the ids are what other commands take. */
@@ -77,7 +92,10 @@ async function namesOf(client: ApiClient, rows: readonly Row[]): Promise<Readonl
 /** Single requests, refused ones too: what a holder of a key asks about. */
 export async function listRecords(client: ApiClient, options: RecordsOptions): Promise<void> {
   const { from, to, outcome, limit, json } = options;
-  const window = { from: from && timeOf(from, "--from"), to: to && timeOf(to, "--to") };
+  const window = {
+    from: from === undefined ? undefined : timeOf(from, "--from"),
+    to: to === undefined ? undefined : timeOf(to, "--to"),
+  };
   const query = { ...window, outcome, ...(await filterOf(client, options)) };
   const { items, hasMore } = await client.list("listRelayRecords", "/api/relay/records", query, limit);
   if (json) return sayJson({ items, hasMore });
@@ -98,35 +116,6 @@ export async function listRecords(client: ApiClient, options: RecordsOptions): P
     "There are no such requests in this time; without --from it is the last day.",
   );
   sayMore(hasMore, items.length);
-}
-
-export async function listPrices(
-  client: ApiClient,
-  { model, json }: OutputOptions & { readonly model?: string },
-): Promise<void> {
-  const { items } = await client.get("listRelayPrices", "/api/relay/prices", { model });
-  if (json) return sayJson({ items });
-  sayTable(
-    [
-      { title: "model", text: (price) => price.model },
-      { title: "family", text: ({ family }) => family },
-      { title: "input", text: ({ rates }) => dollarsOf(rates.input), align: "right" },
-      { title: "output", text: ({ rates }) => dollarsOf(rates.output), align: "right" },
-      { title: "cache write", text: ({ rates }) => dollarsOf(rates.cacheWrite5m), align: "right" },
-      { title: "cache read", text: ({ rates }) => dollarsOf(rates.cacheRead), align: "right" },
-      { title: "from", text: ({ effectiveFrom }) => effectiveFrom.slice(0, 10) },
-      {
-        title: "source",
-        text: ({ origin, source }) => `${origin === "override" ? "override: " : ""}${source}`,
-        tooLong: "wrap",
-      },
-    ],
-    items,
-    model === undefined
-      ? "There are no prices."
-      : `${model} has no price: a key without a ceiling for such models is refused.`,
-  );
-  if (items.length > 0) sayLine("Dollars per million tokens.");
 }
 
 export async function showMe(client: ApiClient, options: OwnOptions): Promise<void> {
@@ -165,6 +154,25 @@ export async function showMe(client: ApiClient, options: OwnOptions): Promise<vo
   sayLimits(own.limits);
   sayLine("");
   sayUsage(used.rows, used.total, ["model"], new Map());
+  if (used.isCut) sayLine(cutSentence(used.rows.length));
+}
+
+/** Of the rows alone: the total is of all. */
+function cutSentence(shown: number): string {
+  return `There are more groups than these ${shown}; the total is of all. A shorter time, one dimension less or --only-… shows them whole.`;
+}
+
+/** Returns the exit code. */
+export async function exportUsage(
+  client: ApiClient,
+  { from, to, format, key, ...output }: WaitOptions & ExportOptions,
+): Promise<number> {
+  const body = {
+    from: timeOf(from, "--from"),
+    to: to === undefined ? new Date().toISOString() : timeOf(to, "--to"),
+    format,
+  };
+  return presentStarted(client, await client.post("exportRelayUsage", "/api/relay/usage/export", body, key), output);
 }
 
 function sayUsage(

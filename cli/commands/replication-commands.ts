@@ -2,6 +2,7 @@
 import type { ApiClient } from "../api/api-client.ts";
 import { sayFacts, sayJson, sayMore, sayTable, shortTime } from "../api/output.ts";
 import { humanBytes } from "../render-run.ts";
+import { timeOf } from "../time-option.ts";
 import { UsageProblem } from "../usage-problem.ts";
 import { type OutputOptions, presentStarted, type WaitOptions } from "./job-commands.ts";
 
@@ -29,7 +30,7 @@ export async function listBackups(
   { from, until, limit, json }: ListOptions & WindowOptions,
 ): Promise<void> {
   if (instanceId === undefined) return listInstances(client, limit, json);
-  const query = { instanceId, start: timeOf(from, "--from"), end: timeOf(until, "--until") };
+  const query = { instanceId, start: timeIn(from, "--from"), end: timeIn(until, "--until") };
   const answer = await client.get("browseAliyunBackups", `${base}/aliyun/backups`, query);
   if (answer.list !== "backups") throw new UsageProblem("The API answered instances where backups were asked for.");
   if (json) return sayJson(answer);
@@ -213,18 +214,10 @@ export async function reconcileMirror(
   );
 }
 
-/** Anything that Date reads: `2026-11-01` is midnight in UTC. */
-function timeOf(text: string | undefined, option: string): string | undefined {
-  if (text === undefined) return undefined;
-  const milliseconds = Date.parse(text);
-  if (Number.isNaN(milliseconds)) {
-    throw new UsageProblem(`${option} ${text} is no time; give one such as 2026-11-01 or 2026-11-01T03:30:00Z.`);
-  }
-  return new Date(milliseconds).toISOString();
-}
+const timeIn = (text: string | undefined, option: string) => (text === undefined ? undefined : timeOf(text, option));
 
 function windowOf(from: string | undefined, until: string | undefined) {
   if (from === undefined && until === undefined) return undefined;
   if (from === undefined) throw new UsageProblem("--until needs --from: where the window begins.");
-  return { start: timeOf(from, "--from"), end: timeOf(until, "--until") ?? new Date().toISOString() };
+  return { start: timeOf(from, "--from"), end: timeIn(until, "--until") ?? new Date().toISOString() };
 }

@@ -10,6 +10,7 @@ import { readAccountsHandlers } from "./admin/read-accounts.ts";
 import { readKeysHandlers } from "./admin/read-keys.ts";
 import { readUsageHandlers } from "./admin/read-usage.ts";
 import { answerRelayEnvironment } from "./config.ts";
+import { KeyListsStore } from "./key-lists.store.ts";
 import { KeysStore } from "./keys.store.ts";
 import { providers } from "./providers/index.ts";
 import { routes } from "./routes.ts";
@@ -23,16 +24,15 @@ export const handler = defineRoutes({
   build: () => {
     const environment = readEnvironment(answerRelayEnvironment);
     const documents = documentClient();
-    const clock = { now: Date.now, random: Math.random };
     const { RELAY_ACCOUNTS_TABLE: accountsTable, RELAY_KEYS_TABLE: keysTable } = environment;
     const accounts = new AccountsStore(documents, accountsTable);
     const errors = new AccountErrorsStore(documents, accountsTable);
     const settings = new SettingsStore(documents, accountsTable);
     const totals = new TotalsStore(documents, environment.RELAY_TOTALS_TABLE);
     const usage = new UsageStore(documents, environment.RELAY_USAGE_TABLE);
+    const ofKeys = { client: new DynamoDBClient(smallCalls), keysTable, now: Date.now, random: Math.random };
     return {
-      ...{ now: Date.now, tagOf, tagOfVersion },
-      keys: new KeysStore({ client: new DynamoDBClient(smallCalls), keysTable, ...clock }),
+      ...{ now: Date.now, tagOf, tagOfVersion, keys: new KeysStore(ofKeys), lists: new KeyListsStore(ofKeys) },
       snapshot: () => accounts.readSnapshot(Date.now(), { consistent: true }),
       errors: (...asked: Parameters<AccountErrorsStore["history"]>) => errors.history(...asked),
       settings: () => settings.settings(),

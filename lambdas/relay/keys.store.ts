@@ -1,24 +1,21 @@
-// Client keys for those who manage them. A change goes to the ledger's item first, under its version alone, so that it counts at once
+// Client keys for those who manage them, one at a time; key-lists.store.ts reads many. A change goes to the ledger's item first, under its version alone, so that it counts at once
 // and never waits for the streams that run on the key; then to the item with its name, where the list is read.
 import { randomUUID } from "node:crypto";
 import {
   ConditionalCheckFailedException,
   type DynamoDBClient,
   GetItemCommand,
-  QueryCommand,
-  ScanCommand,
   TransactionCanceledException,
   TransactWriteItemsCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import { CausewayError } from "../shared/errors.ts";
+import { CausewayError, isErrorNamed } from "../shared/errors.ts";
 import { patientCall } from "../shared/patient-call.ts";
 import { type Attribute, attributesOf, type StoredItem, text } from "./ledger/attributes.ts";
 import {
   deletionChange,
   type ItemChange,
   type KeyChange,
-  type KeyMeta,
   type KeyView,
   keyMetaOf,
   ledgerChange,
@@ -29,13 +26,15 @@ import {
   rotationChange,
   wasSecret,
 } from "./ledger/kept-key.ts";
-import { itemKeyOf, keyPrefix, ledgerKeyOf, reservedByWindow } from "./ledger/key-item.ts";
+import { itemKeyOf, ledgerKeyOf } from "./ledger/key-item.ts";
 import {
   type BalanceEntry,
   balanceEntryOf,
+  balanceListing,
   balanceWrite,
   isWrittenBy,
   itemChangeWrite,
+  keysListing,
   type MetaGroup,
   metaChangeWrite,
 } from "./ledger/key-writes.ts";
@@ -50,26 +49,6 @@ export interface KeysOptions {
   readonly random: () => number;
 }
 
-export interface KeysQuestion {
-  /** 1 to 100. */
-  readonly most: number;
-  /** The position that the page before ended at. */
-  readonly after?: string | undefined;
-  readonly owner?: string | undefined;
-  readonly tag?: string | undefined;
-  readonly enabled?: boolean | undefined;
-  /** Default: only those that are not. */
-  readonly deleted?: boolean | undefined;
-}
-
-/** What a key has used, and what of that is only reserved, by window name; nano-USD. */
-export interface KeyFigures {
-  readonly key: LedgerKey;
-  readonly reserved: Readonly<Record<string, number>>;
-}
-
-const keysListing = "keys";
-const balanceListing = (keyId: string) => `balance#${keyId}`;
 const metaKeyOf = (keyId: string) => ({ pk: text(`meta#${keyId}`) });
 const isNew = { ConditionExpression: "attribute_not_exists(#pk)", ExpressionAttributeNames: { "#pk": "pk" } };
 const entryKeyOf = (keyId: string, entryId: string) => ({ pk: text(`balance#${keyId}#${entryId}`) });
@@ -79,10 +58,7 @@ const mostAttempts = 12;
 const keysAtOnce = 8;
 /** Between reading a key and changing it, others may have changed it. */
 const mostTurns = 5;
-/** Of a filtered list: so many are looked at in one query, and so many queries are made for one page. */
-const looksPerQuery = 100;
-const mostQueriesPerPage = 5;
-const keysPerPage = 200;
+
 /** All methods throw `AwsUnavailable` where DynamoDB does not answer well. */
 export class KeysStore {
   readonly #options: KeysOptions;
@@ -91,41 +67,32 @@ export class KeysStore {
     this.#options = options;
   }
 
-  /** Those that are there already with the same secret stay as they are. Throws `Conflict` for one with another secret. */
+  /**
+   * Those that are there already with the same secret stay as they are. Throws `Conflict` for one with another secret, when the
+   * others are made. When it throws, nothing is on its way any more: the caller can take back what was made.
+   */
   async create(keys: readonly NewKey[]): Promise<void> {
     const waiting = [...keys];
+    const conflicts: unknown[] = [];
+    const failures: unknown[] = [];
     const work = async () => {
-      for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) await this.#createOne(key);
+      while (failures.length === 0) {
+        const key = waiting.shift();
+        if (key === undefined) return;
+        await this.#createOne(key).catch((error: unknown) =>
+          (isErrorNamed(error, "Conflict") ? conflicts : failures).push(error),
+        );
+      }
     };
     await Promise.all(Array.from({ length: keysAtOnce }, work));
+    const [first] = [...failures, ...conflicts];
+    if (first !== undefined) throw first;
   }
 
   /** Consistent. Undefined: there is none. */
   async read(keyId: string): Promise<KeyView | undefined> {
     const [item, meta] = await Promise.all([this.#get(itemKeyOf(keyId)), this.#get(metaKeyOf(keyId))]);
     return item && meta && { meta: keyMetaOf(meta), key: ledgerKeyOf(keyId, item) };
-  }
-
-  /** The newest first; a moment behind. A page may be short, even empty: the list ends where there is no position. */
-  async list(
-    question: KeysQuestion,
-  ): Promise<{ readonly metas: readonly KeyMeta[]; readonly position: string | undefined }> {
-    const metas: KeyMeta[] = [];
-    let { after } = question;
-    for (let query = 0; query < mostQueriesPerPage; query += 1) {
-      const page = await this.#queryListing(keysListing, looksPerQuery, after);
-      after = page.position;
-      for (const item of page.items) {
-        const meta = keyMetaOf(item);
-        if (!matches(meta, question)) continue;
-        metas.push(meta);
-        if (metas.length < question.most) continue;
-        const isLast = item === page.items.at(-1) && page.position === undefined;
-        return { metas, position: isLast ? undefined : positionOf(item) };
-      }
-      if (after === undefined) break;
-    }
-    return { metas, position: after };
   }
 
   /**
@@ -215,35 +182,6 @@ export class KeysStore {
     }
     if ((await this.#get(itemKeyOf(keyId))) === undefined) throw unknownKey(keyId);
     throw new CausewayError("Conflict", "The balance would be beyond four million dollars.");
-  }
-
-  /** Top-ups and adjustments, the newest first; a moment behind. */
-  async listBalance(
-    keyId: string,
-    { most, after }: { readonly most: number; readonly after?: string | undefined },
-  ): Promise<{ readonly entries: readonly BalanceEntry[]; readonly position: string | undefined }> {
-    const { items, position } = await this.#queryListing(balanceListing(keyId), most, after);
-    return { entries: items.map(balanceEntryOf), position };
-  }
-
-  /** One page of all keys, deleted ones too, with what they have used. Without `after`: the first. */
-  async figures(
-    after?: string,
-  ): Promise<{ readonly keys: readonly KeyFigures[]; readonly position: string | undefined }> {
-    const scan = new ScanCommand({
-      TableName: this.#options.keysTable,
-      Limit: keysPerPage,
-      FilterExpression: "begins_with(#pk, :key)",
-      ExpressionAttributeNames: { "#pk": "pk" },
-      ExpressionAttributeValues: { ":key": text(keyPrefix) },
-      ExclusiveStartKey: after === undefined ? undefined : { pk: text(after) },
-    });
-    const answer = await this.#call(() => this.#options.client.send(scan));
-    const keys = ((answer.Items ?? []) as StoredItem[]).map((item) => ({
-      key: ledgerKeyOf((item.pk?.S ?? "").slice(keyPrefix.length), item),
-      reserved: reservedByWindow(item),
-    }));
-    return { keys, position: answer.LastEvaluatedKey?.pk?.S };
   }
 
   async #createOne(key: NewKey): Promise<void> {
@@ -342,28 +280,6 @@ export class KeysStore {
     return (await this.#call(() => this.#options.client.send(get))).Item as StoredItem | undefined;
   }
 
-  async #queryListing(
-    listing: string,
-    most: number,
-    after: string | undefined,
-  ): Promise<{ readonly items: readonly StoredItem[]; readonly position: string | undefined }> {
-    const [pk, createdAt] = (after ?? "").split("@");
-    const query = new QueryCommand({
-      TableName: this.#options.keysTable,
-      IndexName: "byCreation",
-      KeyConditionExpression: "#listing = :listing",
-      ExpressionAttributeNames: { "#listing": "listing" },
-      ExpressionAttributeValues: { ":listing": text(listing) },
-      ScanIndexForward: false,
-      Limit: most,
-      ExclusiveStartKey:
-        pk && createdAt ? { pk: text(pk), listing: text(listing), createdAt: text(createdAt) } : undefined,
-    });
-    const answer = await this.#call(() => this.#options.client.send(query));
-    const last = answer.LastEvaluatedKey as StoredItem | undefined;
-    return { items: (answer.Items ?? []) as StoredItem[], position: last && positionOf(last) };
-  }
-
   /** Now, RFC 3339. */
   #at(): string {
     return new Date(this.#options.now()).toISOString();
@@ -372,19 +288,6 @@ export class KeysStore {
   #call<Answer>(call: () => Promise<Answer>): Promise<Answer> {
     return patientCall(mostAttempts, this.#options.random, call);
   }
-}
-
-function matches(meta: KeyMeta, { owner, tag, enabled, deleted = false }: KeysQuestion): boolean {
-  return (
-    (meta.deletedAt !== undefined) === deleted &&
-    (owner === undefined || meta.owner === owner) &&
-    (tag === undefined || meta.tags.includes(tag)) &&
-    (enabled === undefined || meta.enabled === enabled)
-  );
-}
-
-function positionOf(item: StoredItem): string {
-  return `${item.pk?.S ?? ""}@${item.createdAt?.S ?? ""}`;
 }
 
 function unknownKey(keyId: string): CausewayError {

@@ -16,13 +16,13 @@ import type { UsageRecord } from "./counting/usage-record.ts";
 import { numberOf, type StoredItem } from "./ledger/attributes.ts";
 import { expiredLeases } from "./ledger/judge-write.ts";
 import { itemKeyOf, keyPrefix, ledgerKeyOf, type StoredLease } from "./ledger/key-item.ts";
-import type { Lease, Ledger, LedgerKey, ReserveRequest } from "./ledger/ledger.ts";
-import type { EarlierRecord, LedgerPorts, Urgency, Written } from "./ledger/ledger-ports.ts";
+import type { Lease, Ledger, LedgerKey, More, ReserveRequest } from "./ledger/ledger.ts";
+import type { EarlierRecord, FindOrphan, LedgerPorts, Urgency, Written } from "./ledger/ledger-ports.ts";
 import { extend, reserve } from "./ledger/reserve.ts";
 import { expireLease, settle } from "./ledger/settle.ts";
 import type { KeyPage } from "./ledger/sweep.ts";
 import { usageItemOf } from "./ledger/usage-item.ts";
-import { correctionWrite, type HeldLease, type More, type Write } from "./ledger/write-expressions.ts";
+import { correctionWrite, type HeldLease, type Write } from "./ledger/write-expressions.ts";
 
 export interface LedgerOptions {
   /** One for the environment: its connections are kept. */
@@ -34,6 +34,7 @@ export interface LedgerOptions {
   readonly random: () => number;
   /** So long records are kept. */
   readonly recordDays: () => number;
+  readonly findOrphan: FindOrphan;
 }
 
 /** A settlement that is lost is a sweeper's work, so that it tries longer. The SDK's own attempts come on top. */
@@ -59,6 +60,7 @@ export class LedgerStore implements Ledger {
       update: (keyId, write, urgency, answer) => this.#update(keyId, write, urgency, answer),
       putRecord: (record) => this.#putRecord(record),
       correct: (keyId, lease, charged, record) => this.#correct(keyId, lease, charged, record),
+      findOrphan: options.findOrphan,
       now: options.now,
       random: options.random,
     };
@@ -149,8 +151,12 @@ export class LedgerStore implements Ledger {
       return undefined;
     } catch (error) {
       if (!(error instanceof ConditionalCheckFailedException)) throw error;
-      const { chargedNanoUsd, outcome } = (error.Item ?? {}) as StoredItem;
-      return { chargedNanoUsd: numberOf(chargedNanoUsd) ?? 0, outcome: outcome?.S };
+      const { chargedNanoUsd, realNanoUsd, outcome } = (error.Item ?? {}) as StoredItem;
+      return {
+        chargedNanoUsd: numberOf(chargedNanoUsd) ?? 0,
+        realNanoUsd: numberOf(realNanoUsd) ?? 0,
+        outcome: outcome?.S,
+      };
     }
   }
 

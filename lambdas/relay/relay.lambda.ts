@@ -51,7 +51,7 @@ const ports = lazy(() => {
     errors: new AccountErrorsStore(documents, accountsTable),
     slots: new SlotsStore(client, accountsTable),
     bindings: new BindingsStore(documents, accountsTable),
-    openLedger: (recordDays) => new LedgerStore({ ...clock, client, keysTable, usageTable, recordDays }),
+    openLedger: (ours) => new LedgerStore({ ...clock, client, keysTable, usageTable, ...ours }),
     credentials: openCredentials({
       ...{ stage: environment.STAGE, now: Date.now },
       store: new CredentialsStore(documents, accountsTable),

@@ -43,15 +43,33 @@ export function routeRequest(asked: ClientRequest): Routed {
     // Gemini's method behind the model's name, as strict clients and proxies encode it.
     .replace(/%3a(?=(\w+Contents?|countTokens)$)/i, ":");
   const [prefix, named] = prefixes.find(([form]) => form.test(path)) ?? [undefined, undefined];
-  const { version, rest } = splitVersion(prefix === undefined ? path : path.replace(prefix, "") || "/");
+  const { version, rest } = splitWhole(prefix === undefined ? path : path.replace(prefix, "") || "/");
   const name = named ?? protocolOf(version, rest, asked);
   const request = { ...asked, path: pathIn(name, version, rest) };
   return { protocol: protocols[name], request };
 }
 
+interface Split {
+  readonly version: string | undefined;
+  readonly rest: string;
+}
+
+/** Whole addresses of an operation that people gave as the base URL: their client then appends another operation to it. */
+const wholeAddress = new RegExp(
+  "^/(?:(?:messages|chat/completions|responses)(?=/(?:v1/)?(?:messages|chat/completions|responses|embeddings|models)(?:/|$))" +
+    "|models(?=/(?:v1(?:beta|alpha)?/)?models/[^/]+:))",
+);
+
+function splitWhole(path: string): Split {
+  const split = splitVersion(path);
+  if (!wholeAddress.test(split.rest)) return split;
+  const appended = splitVersion(split.rest.replace(wholeAddress, ""));
+  return { version: appended.version ?? split.version, rest: appended.rest };
+}
+
 /** Base URLs come with a version and without; whoever adds one to a base that has one asks for `/v1/v1/…`: the last counts. */
-function splitVersion(path: string): { version: string | undefined; rest: string } {
-  const [all = "", version] = /^(?:\/(v1|v1beta|v1alpha)(?=\/|$))+/.exec(path) ?? [];
+function splitVersion(path: string): Split {
+  const [all = "", version] = /^(?:\/(v1|v1beta1?|v1alpha)(?=\/|$))+/.exec(path) ?? [];
   return { version, rest: path.slice(all.length) || "/" };
 }
 
@@ -59,7 +77,7 @@ function protocolOf(version: string | undefined, rest: string, asked: ClientRequ
   if (/^\/v1internal/.test(rest)) return "gemini";
   const found = beginnings.find(([form]) => form.test(rest));
   if (found !== undefined) return found[1];
-  return version === "v1beta" || version === "v1alpha" ? "gemini" : protocolByHeaders(asked);
+  return version === undefined || version === "v1" ? protocolByHeaders(asked) : "gemini";
 }
 
 /** The one table for paths that several protocols have, such as /v1/models; Azure is refused by OpenAI's protocol. */

@@ -3,18 +3,29 @@ import {
   type AttributeValue,
   ConditionalCheckFailedException,
   type DynamoDBClient,
+  QueryCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import { slotItem, snapshotPartition } from "./scheduling/account-items.ts";
+import { slotItem, slotOfItem, slotsPrefix, snapshotPartition } from "./scheduling/account-items.ts";
 import { dayOf, minuteOf } from "./scheduling/account-load.ts";
+import type { OrphanSlots } from "./scheduling/find-orphan.ts";
 import type { Slot, SlotFigures } from "./scheduling/slot.ts";
 import type { SlotStore, StaleSums } from "./scheduling/slot-book.ts";
 
 /** Between a look at a full shard and the write that clears it, others may do the same. */
 const mostTurns = 4;
 
+/**
+ * A shard that nobody used for so long goes by itself: of an account that was deleted while others still chose it, too. Only
+ * its sums of two days are of use, and its leases end within minutes.
+ */
+const unusedSeconds = 7 * 86_400;
+
 /** Expired leases cleared in one write: an expression has 4 KB. */
 const mostClearedAtOnce = 25;
+
+/** Of 1 MB each. */
+const mostPages = 20;
 
 interface Write {
   readonly update: string;
@@ -28,7 +39,7 @@ type Names = Record<string, string>;
 type Values = Record<string, AttributeValue>;
 
 /** The plain client, not the document client: these two calls are made for every request. */
-export class SlotsStore implements SlotStore {
+export class SlotsStore implements SlotStore, OrphanSlots {
   readonly #client: DynamoDBClient;
   readonly #table: string;
 
@@ -41,8 +52,8 @@ export class SlotsStore implements SlotStore {
   async take(slot: Slot, capacity: number, requestId: string, until: number, now: number): Promise<boolean> {
     let write = addLease(capacity);
     for (let turn = 0; turn < mostTurns; turn += 1) {
-      const names = { "#leases": "leases", "#lastAt": "lastAt", "#id": requestId, ...write.names };
-      const values = { ":until": number(until), ":now": number(now), ...write.values };
+      const names = { ...lastUseNames, "#leases": "leases", "#id": requestId, ...write.names };
+      const values = { ":until": number(until), ...lastUse(now), ...write.values };
       const found = await this.#update(slot, write.update, write.condition, names, values);
       if (found === "done") return true;
       const leases = found.leases?.M;
@@ -82,14 +93,42 @@ export class SlotsStore implements SlotStore {
     await this.#update(slot, `${added}REMOVE ${removed}`, "attribute_exists(#leases.#id)", names, values);
   }
 
+  /** See OrphanSlots. Looks at all slots: for requests whose end nobody saw alone, of which there are few. */
+  async find(requestId: string): Promise<Slot | undefined> {
+    let from: Record<string, AttributeValue> | undefined;
+    for (let pages = 0; pages < mostPages; pages += 1) {
+      const page = await this.#client.send(
+        new QueryCommand({
+          TableName: this.#table,
+          KeyConditionExpression: "#partition = :partition AND begins_with(#item, :slots)",
+          FilterExpression: "attribute_exists(#leases.#id)",
+          ProjectionExpression: "#item",
+          ExpressionAttributeNames: {
+            "#partition": "partition",
+            "#item": "item",
+            "#leases": "leases",
+            "#id": requestId,
+          },
+          ExpressionAttributeValues: { ":partition": { S: snapshotPartition }, ":slots": { S: slotsPrefix } },
+          ExclusiveStartKey: from,
+        }),
+      );
+      const item = page.Items?.[0]?.item?.S;
+      if (item !== undefined) return { ...slotOfItem(item), shown: undefined };
+      from = page.LastEvaluatedKey;
+      if (from === undefined) return undefined;
+    }
+    return undefined;
+  }
+
   /** The shard's first lease. False: somebody else began it. */
   async #begin(slot: Slot, requestId: string, until: number, now: number): Promise<boolean> {
     const found = await this.#update(
       slot,
-      "SET #leases = :leases, #lastAt = :now",
+      `SET #leases = :leases, ${setLastUse}`,
       "attribute_not_exists(#leases)",
-      { "#leases": "leases", "#lastAt": "lastAt" },
-      { ":leases": { M: { [requestId]: number(until) } }, ":now": number(now) },
+      { "#leases": "leases", ...lastUseNames },
+      { ":leases": { M: { [requestId]: number(until) } }, ...lastUse(now) },
     );
     return found === "done";
   }
@@ -122,7 +161,13 @@ export class SlotsStore implements SlotStore {
   }
 }
 
-const setLease = "SET #leases.#id = :until, #lastAt = :now";
+const setLastUse = "#lastAt = :now, #expiresAt = :expiresAt";
+const lastUseNames = { "#lastAt": "lastAt", "#expiresAt": "expiresAt" };
+const setLease = `SET #leases.#id = :until, ${setLastUse}`;
+
+function lastUse(now: number): Values {
+  return { ":now": number(now), ":expiresAt": number(Math.ceil(now / 1000) + unusedSeconds) };
+}
 
 function addLease(capacity: number): Write {
   return {

@@ -6,26 +6,39 @@ import { readEnvironment } from "../shared/environment.ts";
 import { CausewayError, messageOf } from "../shared/errors.ts";
 import { log } from "../shared/log.ts";
 import { makeHandler } from "../shared/make-handler.ts";
+import { AccountsStore } from "./accounts.store.ts";
 import { sweepLeasesEnvironment } from "./config.ts";
 import { sweepLeases } from "./ledger/sweep.ts";
 import { LedgerStore } from "./ledger.store.ts";
-import { SettingsStore } from "./settings.store.ts";
+import { orphanFinder } from "./scheduling/find-orphan.ts";
+import type { Snapshot } from "./scheduling/snapshot.ts";
+import { SlotsStore } from "./slots.store.ts";
 
 export const handler = makeHandler({
   input: z.object({}),
   build: () => {
     const environment = readEnvironment(sweepLeasesEnvironment);
-    const settings = new SettingsStore(documentClient(), environment.RELAY_ACCOUNTS_TABLE);
+    const accounts = new AccountsStore(documentClient(), environment.RELAY_ACCOUNTS_TABLE);
+    const client = new DynamoDBClient(smallCalls);
+    const slots = new SlotsStore(client, environment.RELAY_ACCOUNTS_TABLE);
     const tables = { keysTable: environment.RELAY_KEYS_TABLE, usageTable: environment.RELAY_USAGE_TABLE };
-    const options = { ...tables, client: new DynamoDBClient(smallCalls), now: Date.now, random: Math.random };
+    const options = { ...tables, client, now: Date.now, random: Math.random };
     return {
-      settings,
-      openLedger: (recordDays: number) => new LedgerStore({ ...options, recordDays: () => recordDays }),
+      accounts,
+      openLedger: (snapshot: Snapshot) =>
+        new LedgerStore({
+          ...options,
+          recordDays: () => snapshot.settings.recordDays,
+          findOrphan: orphanFinder({
+            ...{ slots, snapshot: async () => snapshot, now: Date.now },
+            onFailure: (error, requestId) =>
+              log.warn("an orphan's account could not be looked at", { requestId, cause: messageOf(error) }),
+          }),
+        }),
     };
   },
-  run: async (_input, { settings, openLedger }, { remainingMilliseconds }) => {
-    const { recordDays } = (await settings.settings()).settings;
-    const ledger = openLedger(recordDays);
+  run: async (_input, { accounts, openLedger }, { remainingMilliseconds }) => {
+    const ledger = openLedger(await accounts.readSnapshot(Date.now()));
     const report = await sweepLeases({
       readPage: (...page) => ledger.readExpired(...page),
       expire: (...lease) => ledger.expire(...lease),

@@ -13,6 +13,18 @@ export interface TokenUsage {
   readonly reasoningTokens: number;
   /** Requests of tools that the provider runs itself, by name: `web_search`, `web_fetch`. */
   readonly serverTools: Readonly<Record<string, number>>;
+  /**
+   * Service tier in which the answer says that it was served, by the name that prices know; `standard` where that is the
+   * listed price, whatever the vendor calls it. Absent: it says nothing.
+   */
+  readonly tier?: string;
+}
+
+/** Vendors' names of the tier whose prices are the listed ones (Groq's is `on_demand`). */
+const standardNames: ReadonlySet<string> = new Set(["", "standard", "default", "standard_only", "on_demand", "auto"]);
+
+export function isStandardTier(name: string): boolean {
+  return standardNames.has(name);
 }
 
 export const noUsage: TokenUsage = {

@@ -9,7 +9,7 @@ import { log } from "../shared/log.ts";
 import { makeHandler } from "../shared/make-handler.ts";
 import { watchRelayEnvironment } from "./config.ts";
 import { watchRelay } from "./counting/watch-relay.ts";
-import { KeysStore } from "./keys.store.ts";
+import { KeyListsStore } from "./key-lists.store.ts";
 import { NetworksStore } from "./networks.store.ts";
 import { TotalsStore } from "./totals.store.ts";
 import { UsageStore } from "./usage.store.ts";
@@ -23,10 +23,9 @@ export const handler = makeHandler({
       usage: new UsageStore(documents, environment.RELAY_USAGE_TABLE),
       totals: new TotalsStore(documents, environment.RELAY_TOTALS_TABLE),
       networks: new NetworksStore(documents, environment.RELAY_ACCOUNTS_TABLE),
-      keys: new KeysStore({
+      keys: new KeyListsStore({
         client: new DynamoDBClient(smallCalls),
         keysTable: environment.RELAY_KEYS_TABLE,
-        now: Date.now,
         random: Math.random,
       }),
       events: eventSender(new EventBridgeClient(smallCalls), environment.EVENT_BUS_NAME, "causeway.relay"),

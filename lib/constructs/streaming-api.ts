@@ -147,7 +147,8 @@ function addRefusals(api: RestApi): void {
     api.addGatewayResponse(`Refusal${type.responseType}`, {
       type,
       ...(status !== undefined && { statusCode: String(status) }),
-      ...(status === 429 && { responseHeaders: { "retry-after": "'2'" } }),
+      // A page in a browser would hear of a network failure instead.
+      responseHeaders: { "access-control-allow-origin": "'*'", ...(status === 429 && { "retry-after": "'2'" }) },
       templates: { "application/json": JSON.stringify({ type: "error", error }) },
     });
   }

@@ -22,7 +22,7 @@ export function addSweepLeases({ scope, room, settings, data, failedCalls }: Rel
     permissions: [
       onItems(data.relayKeys, ["Scan", "UpdateItem"]),
       onItems(data.relayUsage, ["PutItem"]),
-      onItems(data.relayAccounts, ["GetItem"], ["relay"]),
+      onItems(data.relayAccounts, ["Query", "UpdateItem"], ["relay"]),
       throughKey(data.key),
     ],
     memoryMebibytes,

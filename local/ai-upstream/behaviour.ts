@@ -4,7 +4,8 @@ export type Platform = "anthropic" | "openai" | "gemini";
 
 export const operations = [
   ...(["anthropic.messages", "anthropic.count-tokens", "anthropic.models", "anthropic.model"] as const),
-  ...(["openai.chat", "openai.responses", "openai.embeddings", "openai.models", "openai.model"] as const),
+  ...(["openai.chat", "openai.responses", "openai.compact", "openai.count-tokens"] as const),
+  ...(["openai.embeddings", "openai.models", "openai.model"] as const),
   ...(["gemini.generate", "gemini.stream", "gemini.count-tokens", "gemini.embed", "gemini.batch-embed"] as const),
   ...(["gemini.models", "gemini.model"] as const),
   /** Answered with a bare 200: `HEAD /`, `/api/hello`. */

@@ -4,7 +4,7 @@ import { messageEvents, messageJson } from "./anthropic-messages.ts";
 import type { Behaviour, Operation, VendorError } from "./behaviour.ts";
 import { contentChunks, contentJson } from "./gemini-generate.ts";
 import { completionChunks, completionJson } from "./openai-chat.ts";
-import { responseEvents, responseJson } from "./openai-responses.ts";
+import { compactionJson, responseEvents, responseJson } from "./openai-responses.ts";
 import { otherAnswer } from "./other-answers.ts";
 import { type Naming, type Plan, planAnswer, tokensInBytes } from "./plan-answer.ts";
 import { type Refusal, refuseByRate } from "./rate-limits.ts";
@@ -105,20 +105,22 @@ interface Body {
 
 interface Conversation {
   readonly json: (asked: Asked, plan: Plan) => JsonObject;
-  readonly events: (asked: Asked, plan: Plan) => StreamEvent[];
+  /** Absent: it never streams. */
+  readonly events?: (asked: Asked, plan: Plan) => StreamEvent[];
 }
 
 const conversations: Partial<Record<Operation, Conversation>> = {
   "anthropic.messages": { json: messageJson, events: messageEvents },
   "openai.chat": { json: completionJson, events: completionChunks },
   "openai.responses": { json: responseJson, events: responseEvents },
+  "openai.compact": { json: compactionJson },
   "gemini.generate": { json: contentJson, events: contentChunks },
   "gemini.stream": { json: contentJson, events: contentChunks },
 };
 
 function compose(talk: Conversation, asked: Asked, behaviour: Behaviour, naming: Naming): Body {
   const plan = planAnswer(asked, behaviour, naming);
-  if (!asked.stream) return jsonBody(asked, talk.json(asked, plan), behaviour);
+  if (!asked.stream || !talk.events) return jsonBody(asked, talk.json(asked, plan), behaviour);
   const frames = shapeStream(talk.events(asked, plan), asked, plan, behaviour);
   return streamBody(frames, asked, behaviour);
 }
@@ -196,6 +198,7 @@ function isCacheable(asked: Asked, behaviour: Behaviour): boolean {
     behaviour.toolCalls === undefined &&
     asked.jsonSchema === undefined &&
     asked.stopSequence === undefined &&
+    asked.compaction === undefined &&
     asked.previousResponseId === undefined
   );
 }

@@ -1,8 +1,8 @@
-// Answers of OpenAI's Responses API, as JSON and as the named, numbered events of a stream (facts/relay.md 2.2).
+// Answers of OpenAI's Responses API, as JSON and as the named, numbered events of a stream (facts/relay.md 2.2), and compactions.
 import type { Plan, Usage } from "./plan-answer.ts";
 import type { Asked } from "./read-asked.ts";
 import type { JsonObject } from "./read-json.ts";
-import { type OutputItem, outputItems } from "./response-items.ts";
+import { compactionItem, type OutputItem, outputItems } from "./response-items.ts";
 import type { StreamEvent } from "./stream-event.ts";
 
 export function responseJson(asked: Asked, plan: Plan): JsonObject {
@@ -24,6 +24,19 @@ export function responseEvents(asked: Asked, plan: Plan): StreamEvent[] {
     ]),
     event(`response.${status}`, { response: responseOf(asked, plan, status, items) }),
   ];
+}
+
+/** Of POST /v1/responses/compact: what the user said, and the rest as one item that only OpenAI can read (the SDK's types). */
+export function compactionJson({ compaction = [] }: Asked, plan: Plan): JsonObject {
+  const { id, createdSeconds, usage } = plan;
+  const kept = compaction.map((message, index) => ({ id: `msg_${id}${index}`, ...message }));
+  return {
+    id: `resp_${id}`,
+    object: "response.compaction",
+    created_at: createdSeconds,
+    output: [...kept, compactionItem(plan).whole],
+    ...(usage !== undefined && { usage: usageOf(usage) }),
+  };
 }
 
 /** What a stream ends with that fails after it began. */

@@ -28,6 +28,8 @@ export function otherAnswer(
   switch (asked.operation) {
     case "anthropic.count-tokens":
       return { input_tokens: tokens };
+    case "openai.count-tokens":
+      return { object: "response.input_tokens", input_tokens: tokens };
     case "gemini.count-tokens":
       return { totalTokens: tokens, promptTokensDetails: [{ modality: "TEXT", tokenCount: tokens }] };
     case "openai.embeddings":

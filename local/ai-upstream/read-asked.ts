@@ -32,6 +32,8 @@ export interface Asked {
   readonly jsonSchema: JsonObject | undefined;
   readonly stopSequence: string | undefined;
   readonly previousResponseId: string | undefined;
+  /** OpenAI: what a compaction that is asked for keeps as it is, the user's messages. Undefined: none is asked for. */
+  readonly compaction: readonly JsonObject[] | undefined;
   /** OpenAI responses: whether the answer can be referred to later. */
   readonly store: boolean;
 }
@@ -43,7 +45,7 @@ export function readAsked(route: Route, json: unknown, inputBytes: number): Aske
     platform: route.platform,
     operation: route.operation,
     model: route.model ?? asText(body.model) ?? "",
-    stream: route.operation === "gemini.stream" || body.stream === true,
+    stream: route.operation === "gemini.stream" || (body.stream === true && route.operation !== "openai.compact"),
     sse: route.sse ?? true,
     inputBytes,
     previousResponseId: asText(body.previous_response_id),
@@ -51,7 +53,10 @@ export function readAsked(route: Route, json: unknown, inputBytes: number): Aske
   };
   if (route.platform === "gemini") return { ...common, ...readGemini(body) };
   if (route.platform === "anthropic") return { ...common, ...readAnthropic(body) };
-  return { ...common, ...(route.operation === "openai.responses" ? readResponses(body) : readChat(body)) };
+  if (route.operation === "openai.responses" || route.operation === "openai.compact") {
+    return { ...common, ...readResponses(body, route.operation) };
+  }
+  return { ...common, ...readChat(body) };
 }
 
 type Rest = Omit<
@@ -73,6 +78,7 @@ function readAnthropic(body: JsonObject): Rest {
     }),
     jsonSchema: format?.type === "json_schema" ? (asObject(format.schema) ?? {}) : undefined,
     stopSequence: asText(asList(body.stop_sequences)[0]),
+    compaction: undefined,
   };
 }
 
@@ -90,11 +96,21 @@ function readChat(body: JsonObject): Rest {
     }),
     jsonSchema: format && /^json_/.test(asText(format.type) ?? "") ? schemaIn(format.json_schema) : undefined,
     stopSequence: undefined,
+    compaction: undefined,
   };
 }
 
-function readResponses(body: JsonObject): Rest {
+function readResponses(body: JsonObject, operation: Operation): Rest {
   const format = asObject(fieldIn(body, "text", "format"));
+  const isCompact = operation === "openai.compact";
+  if (isCompact || isCompactionTrigger(asList(body.input).at(-1))) {
+    return {
+      // No parameter of /compact limits its output.
+      mostOutputTokens: isCompact ? Number.POSITIVE_INFINITY : limit(body.max_output_tokens),
+      ...{ answers: 1, includeUsage: true, showThoughts: false, tools: [], jsonSchema: undefined },
+      ...{ stopSequence: undefined, compaction: userMessagesIn(body.input) },
+    };
+  }
   return {
     mostOutputTokens: limit(body.max_output_tokens),
     answers: 1,
@@ -106,7 +122,25 @@ function readResponses(body: JsonObject): Rest {
     }),
     jsonSchema: format && /^json_/.test(asText(format.type) ?? "") ? schemaIn(format) : undefined,
     stopSequence: undefined,
+    compaction: undefined,
   };
+}
+
+export function isCompactionTrigger(item: unknown): boolean {
+  return fieldIn(item, "type") === "compaction_trigger";
+}
+
+function userMessagesIn(input: unknown): readonly JsonObject[] {
+  if (typeof input === "string") return [userMessage(input)];
+  return asList(input).flatMap((item) => {
+    const { type, role, content } = asObject(item) ?? {};
+    return role === "user" && (type === undefined || type === "message") ? [userMessage(content)] : [];
+  });
+}
+
+function userMessage(content: unknown): JsonObject {
+  const parts = typeof content === "string" ? [{ type: "input_text", text: content }] : asList(content);
+  return { type: "message", status: "completed", role: "user", content: parts };
 }
 
 function readGemini(body: JsonObject): Rest {
@@ -125,6 +159,7 @@ function readGemini(body: JsonObject): Rest {
       }),
     jsonSchema: isJson ? (asObject(config.responseJsonSchema ?? config.responseSchema) ?? {}) : undefined,
     stopSequence: undefined,
+    compaction: undefined,
   };
 }
 

@@ -18,6 +18,8 @@ const posts: Readonly<Record<string, Route>> = {
   "/v1/messages/count_tokens": { platform: "anthropic", operation: "anthropic.count-tokens" },
   "/v1/chat/completions": { platform: "openai", operation: "openai.chat" },
   "/v1/responses": { platform: "openai", operation: "openai.responses" },
+  "/v1/responses/compact": { platform: "openai", operation: "openai.compact" },
+  "/v1/responses/input_tokens": { platform: "openai", operation: "openai.count-tokens" },
   "/v1/embeddings": { platform: "openai", operation: "openai.embeddings" },
 };
 

@@ -14,6 +14,7 @@ export interface OutputItem {
 const pieces = 3;
 
 export function outputItems(asked: Asked, plan: Plan): OutputItem[] {
+  if (asked.compaction) return [compactionItem(plan)];
   const searches = Array.from({ length: Math.min(plan.usage?.webSearchRequests ?? 0, 100) }, (_, index) =>
     searchItem(`ws_${plan.id}${index}`),
   );
@@ -23,6 +24,16 @@ export function outputItems(asked: Asked, plan: Plan): OutputItem[] {
     ...(plan.text === "" ? [] : [messageItem(plan)]),
     ...plan.calls.map((call, index) => callItem(call, plan.id, index)),
   ];
+}
+
+/** What it says is for OpenAI alone to read; only its place and its size matter. */
+export function compactionItem({ id, text }: Plan): OutputItem {
+  const base = { id: `cmp_${id}`, type: "compaction" };
+  return {
+    start: { ...base, encrypted_content: "" },
+    inside: cutIntoDeltas(text, pieces).map(() => insideOf("compaction.compacting", {})),
+    whole: { ...base, encrypted_content: Buffer.from(text).toString("base64") },
+  };
 }
 
 function reasoningItem({ showThoughts }: Asked, { id, thinking }: Plan): OutputItem {

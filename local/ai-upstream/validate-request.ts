@@ -1,8 +1,8 @@
 // What vendors refuse about a request itself: the refusals that show whether a relay has changed what it passed on.
 import type { IncomingHttpHeaders } from "node:http";
 import type { Operation, Platform, VendorError } from "./behaviour.ts";
-import type { Asked } from "./read-asked.ts";
-import { asObject, asText, type JsonObject } from "./read-json.ts";
+import { type Asked, isCompactionTrigger } from "./read-asked.ts";
+import { asList, asObject, asText, type JsonObject } from "./read-json.ts";
 
 /** Anthropic's own limit (facts/relay.md 2.1); the others' are not far from it. */
 const largestRequestBytes = 32 * 1024 * 1024;
@@ -39,6 +39,8 @@ export function validateRequest(asked: Asked, json: unknown, headers: IncomingHt
   if (!body) return notJson(platform);
   const wrong = checks[platform](asked, body, headers);
   if (wrong) return wrong;
+  // Claude Code's own mark for a large window is no part of any name (anthropics/claude-code#81142).
+  if (platform === "anthropic" && asked.model.includes("[")) return unknownModel(platform, asked.model);
   const others = Object.entries(families).filter(([name]) => name !== platform);
   return others.some(([, family]) => family.test(asked.model)) ? unknownModel(platform, asked.model) : undefined;
 }
@@ -88,10 +90,21 @@ function checkAnthropic({ operation }: Asked, body: JsonObject, headers: Incomin
   return sampling ? { status: 400, message: `${sampling}: not supported in this API version` } : undefined;
 }
 
+/** What a request may name where it brings no input of its own. */
+const insteadOfInput: Partial<Record<Operation, readonly string[]>> = {
+  "openai.responses": ["prompt", "previous_response_id"],
+  "openai.compact": ["previous_response_id"],
+  "openai.count-tokens": ["previous_response_id", "conversation"],
+};
+
 function checkOpenai({ operation, stream }: Asked, body: JsonObject): VendorError | undefined {
-  if (body.model === undefined) return { status: 400, message: "you must provide a model parameter" };
+  // A count of tokens needs no model (the SDK's types).
+  if (body.model === undefined && operation !== "openai.count-tokens") {
+    return { status: 400, message: "you must provide a model parameter" };
+  }
   const required = operation === "openai.chat" ? "messages" : "input";
-  if (body[required] === undefined && !(operation === "openai.responses" && body.prompt !== undefined)) {
+  const instead = insteadOfInput[operation] ?? [];
+  if ([required, ...instead].every((name) => body[name] === undefined || body[name] === null)) {
     return {
       status: 400,
       message: `Missing required parameter: '${required}'.`,
@@ -102,6 +115,9 @@ function checkOpenai({ operation, stream }: Asked, body: JsonObject): VendorErro
   if (body.stream_options !== undefined && body.stream_options !== null && !stream) {
     const message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
     return { status: 400, message, param: "stream_options", code: null };
+  }
+  if (asList(body.input).slice(0, -1).some(isCompactionTrigger)) {
+    return { status: 400, message: "A 'compaction_trigger' must be the last item of the input.", param: "input" };
   }
   const conversation = asText(asObject(body.conversation)?.id ?? body.conversation);
   if (conversation !== undefined) {

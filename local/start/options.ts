@@ -45,7 +45,7 @@ export function parseStartOptions(argv: readonly string[], workingFolder: string
       defaultPort,
     )
     .option("--dynamodb-endpoint <url>", "use this DynamoDB, not the one for Linux x64 that comes along", parseUrl)
-    .option("--state <folder>", "where the local cloud keeps its data", ".causeway")
+    .option("--state <folder>", "where the local cloud keeps its data", parseFolder, ".causeway")
     .helpOption("--help", "show this")
     .showHelpAfterError("(npm start -- --help shows the options)")
     .parse([...argv], { from: "user" });
@@ -65,6 +65,12 @@ export function parseStartOptions(argv: readonly string[], workingFolder: string
 /** `npm start` moves to the project's folder; paths are meant from where it was called, which npm notes down. */
 export function callersFolder(environment: NodeJS.ProcessEnv, cwd: string): string {
   return cwd === projectFolder ? (environment.INIT_CWD ?? cwd) : cwd;
+}
+
+/** Nothing, as of a variable that is not set, would be the folder that the command was typed in. */
+function parseFolder(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("Give a folder, such as ~/causeway.");
 }
 
 function parseSize(text: string): number {

@@ -1,5 +1,6 @@
 // Errors for the person at the keyboard: what is wrong, and the cure.
 import { stateFolder } from "../../cli/project-folder.ts";
+import { quoted } from "../../cli/shell-word.ts";
 
 export class SentenceError extends Error {
   override readonly name = "SentenceError";
@@ -12,7 +13,7 @@ export function sentenceOf(error: unknown, stateDirectory: string): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof SentenceError) return error.message;
   const { code, path } = error as NodeJS.ErrnoException;
-  const clear = stateDirectory === stateFolder ? "npm run local:reset" : `rm -r ${stateDirectory}`;
+  const clear = stateDirectory === stateFolder ? "npm run local:reset" : `rm -r ${quoted(stateDirectory)}`;
   if (code === "ENOSPC" || code === "EDQUOT" || /database or disk is full/.test(error.message)) {
     return `The disk of ${stateDirectory} is full. Free some space, choose a smaller --size, or clear the local cloud's data: ${clear}`;
   }

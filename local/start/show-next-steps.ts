@@ -1,5 +1,6 @@
 // Where a person may look next, with commands that work as they stand.
 import { stateFolder } from "../../cli/project-folder.ts";
+import { quoted } from "../../cli/shell-word.ts";
 import type { Stage } from "./follow-workflow.ts";
 import type { StartOptions } from "./options.ts";
 import { folderForPeople } from "./show-cloud.ts";
@@ -11,7 +12,7 @@ export function showNextSteps(
   { once, stateDirectory }: StartOptions,
   { copies, mirror }: { readonly copies: CopiesResult; readonly mirror: MirrorResult },
 ): void {
-  const own = stateDirectory === stateFolder ? "" : ` --state ${stateDirectory}`;
+  const own = stateDirectory === stateFolder ? "" : ` --state ${quoted(stateDirectory)}`;
   const api = cloud.api.list().find(({ name }) => name.endsWith("/HttpApi/Api"));
   screen.say("");
   screen.say("Where to look next:");

@@ -1,5 +1,7 @@
 // One request through the relay in each protocol, what each was charged, and the lines that point the vendors' CLIs at it.
+
 import { setTimeout as wait } from "node:timers/promises";
+import { quoted } from "../../cli/shell-word.ts";
 import { setInColumns } from "../../cli/terminal-text.ts";
 import type { Stage } from "./follow-workflow.ts";
 import type { OpenRelay } from "./prepare-relay.ts";
@@ -85,8 +87,4 @@ export function linesFor(url: string, key: string, geminiHome: string): readonly
     `CAUSEWAY_KEY=${key} codex -c model_provider=causeway -c 'model_providers.causeway=${codex}'`,
     `GEMINI_CLI_HOME=${quoted(geminiHome)} GOOGLE_GEMINI_BASE_URL=${url} GEMINI_API_KEY=${key} gemini`,
   ];
-}
-
-function quoted(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -96,14 +96,15 @@ describe("causeway, with --local", { timeout: 120_000 }, () => {
   });
 
   it("cancels a job and goes on with it, and waits for either", async () => {
-    const backup = await rig.addBackup({
-      content: { seed: 99, sizeBytes: 4_000_000 },
-      bytesPerSecondPerConnection: 30_000,
-    });
+    const backup = await rig.addBackup({ content: { seed: 99, sizeBytes: 4_000_000 } });
+    // Its later parts hang until it is cancelled, however long the commands take to start.
+    const hangs = { kind: "delay", milliseconds: 3_600_000 } as const;
+    rig.faults.add({ service: "aliyun-download", fromCall: 20, times: 1_000, effect: hangs });
     const { jobId } = await json(["copies", "start", apiInstance, backup.backupId]);
     while ((await json(["jobs", "show", jobId])).phase !== "copying");
     const cancelled = await causeway(["jobs", "cancel", jobId, ...local, "--wait"]);
     expect([cancelled.code, cancelled.stdout]).toEqual([0, expect.stringMatching(/state +cancelled/)]);
+    rig.faults.clear();
     const redriven = await causeway(["jobs", "redrive", jobId, ...local, "--wait"]);
     expect([redriven.code, redriven.stdout], redriven.stderr).toEqual([0, expect.stringMatching(/state +succeeded/)]);
   });
@@ -202,13 +203,14 @@ describe("causeway, with --local", { timeout: 120_000 }, () => {
   it("says so when nobody listens any more", async () => {
     const state = mkdtempSync(path.join(folder, "gone-"));
     const connection = JSON.parse(readFileSync(path.join(folder, "connection.json"), "utf8"));
-    const gone = "http://127.0.0.1:59999";
+    // No port that another program could have been given.
+    const gone = "http://127.0.0.1:2";
     const dead = { ...connection, api: { ...connection.api, url: `${gone}/local` } };
     writeFileSync(path.join(state, "connection.json"), JSON.stringify(dead));
     const ended = await causeway(["copies", "list", "--local", "--state", state]);
     expect(ended.code).toBe(2);
     expect(ended.stderr).toBe(
-      "causeway: 127.0.0.1:59999 cannot be reached: nothing listens there. Is npm start still running?\n",
+      "causeway: 127.0.0.1:2 cannot be reached: nothing listens there. Is npm start still running?\n",
     );
   });
 });

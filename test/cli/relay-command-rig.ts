@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { Command as Program } from "commander";
 import { expect, vi } from "vitest";
+import { keepSignIn } from "../../cli/api/sign-in-file.ts";
 import { errorSentence } from "../../cli/error-sentence.ts";
 import { writeConnection } from "../../cli/local-connection.ts";
 import { addRelayCommands } from "../../cli/relay-commands.ts";
@@ -49,6 +50,17 @@ export class RelayCommandRig {
     expect(ended.stdout + ended.stderr).not.toMatch(/\n {4}at |node:internal/);
     expect(ended.stdout + ended.stderr).not.toContain(this.upstreamKey);
     return ended;
+  }
+
+  /** What takes an admin: machines are none, so it goes by a person's sign-in instead of `--local`. */
+  async admin(words: readonly string[]): Promise<Ended> {
+    const { url, cloud } = this.console;
+    const environment = { XDG_CONFIG_HOME: this.folder };
+    vi.stubEnv("XDG_CONFIG_HOME", this.folder);
+    const [accessToken, expiresAt] = [await cloud.signIn.tokenFor("admin"), Date.now() + 3_000_000];
+    const kept = { url, accessToken, expiresAt, tokenUrl: `${cloud.signIn.url}/oauth2/token`, clientId: "none" };
+    keepSignIn({ ...kept, kind: "person", name: "admin", refreshToken: "none" });
+    return here(["relay", ...words, "--api", url], environment);
   }
 
   async json(words: readonly string[], options: CommandOptions = {}) {

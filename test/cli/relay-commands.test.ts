@@ -195,6 +195,16 @@ describe("relay keys", { timeout: 120_000 }, () => {
     );
   });
 
+  it("binds to an account by its name, and says where a balance is one that no request needs", async () => {
+    const { accountId } = await rig.json(["accounts", "show", "main"]);
+    const { keyId } = await rig.json(["keys", "create", "hana", "--account", "main"]);
+    await rig.says(["keys", "show", keyId], new RegExp(`served by +account ${accountId}\\n`));
+    await rig.says(["keys", "top-up", keyId, "5"], /\$5\.00 were added.*\nThe key is not prepaid: .* --prepaid\n/);
+    await rig.says(["keys", "update", keyId, "--prepaid", "--account", "any"], /balance +\$5\.00, which requests need/);
+    const adjusted = await rig.says(["keys", "adjust", keyId, "-1", "--note", "too much"], /balance is \$4\.00/);
+    expect(adjusted.stdout).not.toContain("not prepaid");
+  });
+
   it("shows every part of a policy that is not the usual one", async () => {
     const words = [
       "--waiting",

@@ -13,9 +13,23 @@ export interface Program {
   readonly leastParts: number;
   /** The call of a tool of its own that reads a file. */
   readTool(file: string): { readonly name: string; readonly input: Readonly<Record<string, unknown>> };
+  /** Undefined: it does not compact a conversation without a person. */
+  readonly compacting: Compacting | undefined;
   /** Most tries when a budget is spent, and when its key was revoked. */
   readonly mostTries: { readonly spent: number; readonly revoked: number };
 }
+
+export interface Compacting {
+  /** Behind the line, one after the other: the conversation begins, is compacted, and goes on. Nothing is typed but prompts. */
+  readonly runs: readonly string[];
+  /** In the one request that asks for the summary; it is the second of all. */
+  readonly request: string;
+  /** The answer to it, in the form that the program reads. */
+  summarise(summary: string): string;
+}
+
+/** Less than its first request: before the second one it compacts. */
+const codexCompacts = "-c model_auto_compact_token_limit=5000";
 
 export const programs: readonly Program[] = [
   {
@@ -27,6 +41,12 @@ export const programs: readonly Program[] = [
     part: /"type":"content_block_delta"/g,
     leastParts: 3,
     readTool: (file) => ({ name: "Read", input: { file_path: file } }),
+    compacting: {
+      runs: ["-p 'Begin.'", "-p --continue /compact", "-p --continue 'Go on.'"],
+      request: "Respond with TEXT ONLY",
+      // Without the tags it asks a second time.
+      summarise: (summary) => `<analysis>What was said.</analysis>\n<summary>\n${summary}\n</summary>`,
+    },
     mostTries: { spent: 1, revoked: 1 },
   },
   {
@@ -41,6 +61,14 @@ export const programs: readonly Program[] = [
     part: /"type":"item\.completed"/g,
     leastParts: 1,
     readTool: (file) => ({ name: "exec_command", input: { cmd: `cat ${file}` } }),
+    compacting: {
+      runs: [
+        `${codexCompacts} exec --skip-git-repo-check 'Begin.'`,
+        `${codexCompacts} exec --skip-git-repo-check resume --last 'Go on.'`,
+      ],
+      request: "CONTEXT CHECKPOINT COMPACTION",
+      summarise: (summary) => summary,
+    },
     mostTries: { spent: 1, revoked: 6 },
   },
   {
@@ -52,6 +80,8 @@ export const programs: readonly Program[] = [
     part: /"delta":true/g,
     leastParts: 3,
     readTool: (file) => ({ name: "read_file", input: { file_path: file } }),
+    // It takes /compress and asks for a summary, sends the word to the model beside that, and does not wait (0.61.0).
+    compacting: undefined,
     mostTries: { spent: 1, revoked: 1 },
   },
 ];

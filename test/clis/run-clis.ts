@@ -5,9 +5,10 @@ import path from "node:path";
 import { setInColumns } from "../../cli/terminal-text.ts";
 import { RelayRig } from "../relay/relay-rig.ts";
 import synthesiseOnce from "../synthesise-once.ts";
+import type { Seen } from "./play-scene.ts";
 import { programs } from "./programs.ts";
 import { startRefusingProxy } from "./run-program.ts";
-import { prepareStandIn, type Seen, scenarios } from "./scenarios.ts";
+import { prepareStandIn, scenarios } from "./scenarios.ts";
 
 /** More than the scenarios spoil. */
 const accountsPerPlatform = 5;
@@ -25,7 +26,8 @@ try {
     await rig.passSnapshot();
     const workFolder = path.join(folder, `work-${program.name}`);
     mkdirSync(workFolder);
-    for (const { name, run } of scenarios) {
+    for (const { name, isFor, run } of scenarios) {
+      if (isFor?.(program) === false) continue;
       prepareStandIn(rig.cloud);
       const surroundings = { folder, proxyUrl: proxy.url };
       const seen: Seen = await run({ rig, program, workFolder, surroundings }).catch((error: unknown) => ({

@@ -1,4 +1,4 @@
-// Runs one of the vendors' programs by the line that `npm start` prints, in a home of its own, with no way out but loopback.
+// Runs one of the vendors' programs by lines as `npm start` prints them, in a home of its own, with no way out but loopback.
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync } from "node:fs";
 import http from "node:http";
@@ -24,17 +24,16 @@ const longestRunMilliseconds = 240_000;
 const mostOutputCharacters = 1_000_000;
 const programs = path.resolve(import.meta.dirname, "node_modules/.bin");
 
-/** `line`: as printed; `more`: what is typed behind it. Runs in `workFolder`. */
-export async function runLine(
-  line: string,
-  more: string,
+/** `typed`: lines as printed, with what is typed behind them. */
+export async function runInShell(
+  typed: string,
   workFolder: string,
   { folder, proxyUrl }: Surroundings,
 ): Promise<ProgramRun> {
   const home = mkdtempSync(path.join(folder, "home-"));
   const temporary = path.join(home, "tmp");
   mkdirSync(temporary);
-  const child = spawn("bash", ["-c", `${line} ${more}`], {
+  const child = spawn("bash", ["-c", typed], {
     cwd: workFolder,
     // A group of its own, so that what it started goes with it.
     detached: true,

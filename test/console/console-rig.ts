@@ -11,6 +11,7 @@ import { JobsStore } from "../../lambdas/shared/jobs.store.ts";
 import type { Role } from "../../lambdas/shared/routes.ts";
 import { bootCloud, type LocalCloud } from "../../local/cloud.ts";
 import { Faults } from "../../local/rig/faults.ts";
+import { auditSince } from "../lambdas/shared/audit-since.ts";
 import { testAssembly } from "../test-assembly.ts";
 
 export const metricsToken = "a-token-that-nobody-guesses";
@@ -43,11 +44,13 @@ export class ConsoleRig {
   readonly jobs: JobsStore;
   readonly audit: AuditStore;
   readonly #folder: string;
+  readonly #startedAt: number;
 
   private constructor(cloud: LocalCloud, faults: Faults, folder: string) {
     this.cloud = cloud;
     this.faults = faults;
     this.#folder = folder;
+    this.#startedAt = cloud.clock.now();
     const config = cloud.clientConfig();
     this.documents = DynamoDBDocumentClient.from(new DynamoDBClient(config));
     this.states = new SFNClient(config);
@@ -101,10 +104,9 @@ export class ConsoleRig {
     return made.envelope.data as { readonly keyId: string; readonly key: string };
   }
 
-  /** Who changed what in this month, newest first. */
-  async audited() {
-    const month = new Date(this.cloud.clock.now()).toISOString().slice(0, 7);
-    return (await this.audit.page(month, 1000)).entries;
+  /** Who changed what since the rig was started, newest first. */
+  audited() {
+    return auditSince(this.audit, this.#startedAt, this.cloud.clock.now());
   }
 
   async close(): Promise<void> {

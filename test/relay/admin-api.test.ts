@@ -383,6 +383,34 @@ describe("a client key", { timeout: 120_000 }, () => {
     expect((await post("/keys/bulk", { names: ["x", "x"] })).status).toBe(400);
   });
 
+  it("is made once by a call that fails half way and is sent again, and not at all by one that cannot be", async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `half ${index}`);
+    const tagged = async (tag: string, more = "") =>
+      (await ok("listRelayKeys", get(`/keys?tag=${tag}&limit=50${more}`))).items;
+    const failHalfWay = async (tag: string, headers: Record<string, string>) => {
+      const effect = { kind: "error", status: 400, code: "ValidationException" } as const;
+      rig.faults.add({ service: "dynamodb", operation: "TransactWriteItems", fromCall: 5, effect });
+      const failed = await post("/keys/bulk", { names, tags: [tag] }, headers);
+      expect(failed.status).toBeGreaterThanOrEqual(500);
+      rig.faults.clear();
+    };
+    const key = { "Idempotency-Key": "half-way" };
+    await failHalfWay("again", key);
+    const first = await tagged("again");
+    expect(first.length).toBeGreaterThan(0);
+    const made = await ok("createRelayKeys", post("/keys/bulk", { names, tags: ["again"] }, key));
+    expect(made.items.map(({ name }) => name)).toEqual(names);
+    const all = await tagged("again");
+    expect(all.map(({ name }) => name).sort()).toEqual(names.toSorted());
+    expect(all).toEqual(expect.arrayContaining(first.map(({ keyId }) => expect.objectContaining({ keyId }))));
+    for (const { key: text } of made.items) expect((await mine(text)).status).toBe(200);
+
+    // Nobody could ever be shown their texts.
+    await failHalfWay("never", {});
+    expect(await tagged("never")).toEqual([]);
+    expect((await tagged("never", "&deleted=true")).length).toBeGreaterThan(0);
+  });
+
   it.each([
     [{}, "body.name"],
     [{ name: " " }, "body.name"],

@@ -7,7 +7,7 @@ import type { Lease, LedgerKey } from "../../lambdas/relay/ledger/ledger.ts";
 import { LedgerStore } from "../../lambdas/relay/ledger.store.ts";
 import { makeRequestId } from "../../lambdas/relay/request-id.ts";
 import { isErrorNamed } from "../../lambdas/shared/errors.ts";
-import { recordOf } from "../lambdas/relay/ledger/ledger-tables.ts";
+import { nobody, recordOf } from "../lambdas/relay/ledger/ledger-tables.ts";
 import { RelayRig } from "./relay-rig.ts";
 
 const minute = 60_000;
@@ -25,6 +25,7 @@ beforeAll(async () => {
     now: () => rig.now(),
     random: Math.random,
     recordDays: () => 90,
+    findOrphan: async () => nobody,
   });
 });
 
@@ -52,6 +53,7 @@ function reserve(
   const now = rig.now();
   return ledger.reserve({
     ...{ requestId, key, nanoUsd, tokens: 10, family: undefined, now, leaseUntil },
+    ...{ accountId: undefined, asksForCount: false },
     call: { platform: "openai", operation: "chat", model: "gpt-5", answers: "sse" },
     renewed: () => ({ nanoUsd, tokens: 10 }),
   });

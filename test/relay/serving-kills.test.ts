@@ -49,8 +49,8 @@ async function itemOf(key: RigKey) {
 
 const recordOf = (key: RigKey) => rig.until("the record", async () => (await rig.recordsOf(key))[0]);
 
-/** Ends of the slots that are held. */
-async function slotsHeld(): Promise<number[]> {
+/** The account's shards of slots. */
+async function shards(): Promise<readonly Record<string, unknown>[]> {
   const { Items = [] } = await rig.documents.send(
     new QueryCommand({
       TableName: rig.cloud.output("RelayAccountsTableName"),
@@ -59,7 +59,18 @@ async function slotsHeld(): Promise<number[]> {
       ExpressionAttributeValues: { ":relay": "relay", ":slots": `s#${account.accountId}#` },
     }),
   );
-  return Items.flatMap(({ leases }) => Object.values((leases ?? {}) as Record<string, number>));
+  return Items;
+}
+
+/** Ends of the slots that are held. */
+async function slotsHeld(): Promise<number[]> {
+  return (await shards()).flatMap(({ leases }) => Object.values((leases ?? {}) as Record<string, number>));
+}
+
+/** What the account's daily quota counts, nano-USD. */
+async function countedCost(): Promise<number> {
+  const days = (await shards()).flatMap((shard) => Object.entries(shard).filter(([name]) => /^c\d{8}$/.test(name)));
+  return days.reduce((sum, [, nanoUsd]) => sum + Number(nanoUsd), 0);
 }
 
 function kill(atCall: number, when: "before" | "after", scope: "invocation" | "environment" = "invocation"): void {
@@ -95,10 +106,12 @@ describe("a relay that dies", () => {
     );
     expect((await slotsHeld()).length, "dead ones hold slots for a while").toBeGreaterThan(0);
 
+    const countedBefore = await countedCost();
     rig.cloud.clock.advance(untilSweptMilliseconds);
     const { payload, error } = await rig.cloud.lambda.invoke(rig.cloud.output("SweepLeasesFunctionName"), "{}");
     expect(error, payload).toBeUndefined();
 
+    let dearest = 1;
     const found = { withRecord: 0, without: 0, swept: 0 };
     for (const key of keys) {
       const [{ u, L }, records] = await Promise.all([itemOf(key), rig.recordsOf(key)]);
@@ -107,8 +120,16 @@ describe("a relay that dies", () => {
       expect(u.total ?? 0).toBe(records.reduce((sum, { chargedNanoUsd }) => sum + chargedNanoUsd, 0));
       expect(u.total ?? 0).toBeLessThanOrEqual(limit);
       found[records.length === 0 ? "without" : "withRecord"] += 1;
-      if (records[0]?.outcome === "lease-expired") found.swept += 1;
+      if (records[0]?.outcome !== "lease-expired") continue;
+      found.swept += 1;
+      const { accountId, provider } = account;
+      expect(records[0]).toMatchObject({ accountId, provider, modelServed: model, accountsTried: 1 });
+      expect(records[0].realNanoUsd).toBe(records[0].chargedNanoUsd);
+      dearest = Math.max(dearest, records[0].realNanoUsd);
     }
+    expect(await countedCost(), "what they cost is in the account's quota").toBeGreaterThanOrEqual(
+      countedBefore + dearest,
+    );
     // Before the reservation nothing is known of a request; from then on it has a record, by itself or by the sweeper.
     expect(found.without).toBeGreaterThan(0);
     expect(found.swept).toBeGreaterThan(0);

@@ -166,7 +166,7 @@ describe("copies", () => {
   it("show their mirror's receipt, which points at that of the copy, once they are in OSS", async () => {
     const { data } = await rig.call(`${base}/copies?state=verified&limit=1`);
     const [copy] = (data as Listed).items;
-    const until = Date.now() + 30_000;
+    const until = Date.now() + 120_000;
     for (;;) {
       const { receipts } = (await rig.call(copyPath(String(copy?.copyId)))).data;
       if (receipts.mirror !== null) {

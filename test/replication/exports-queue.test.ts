@@ -17,11 +17,11 @@ afterEach(async () => {
 });
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 2_000; tries += 1) {
+  for (let tries = 0; tries < 8_000; tries += 1) {
     if (await condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 15));
   }
-  throw new Error("it did not come to pass within 30 s");
+  throw new Error("it did not come to pass within two minutes");
 }
 
 const outcomes = (job: { units: readonly { outcome?: string }[] }) =>

@@ -17,7 +17,7 @@ describe("at the limit of ten thousand parts", () => {
   it.each([
     [10_000 * 1024, 1024, 10_000],
     [10_001 * 1024, 1025, 9_992],
-  ])("%i bytes cross in parts of %i bytes, %i of them", { timeout: 240_000 }, async (sizeBytes, partBytes, count) => {
+  ])("%i bytes cross in parts of %i bytes, %i of them", { timeout: 600_000 }, async (sizeBytes, partBytes, count) => {
     const backup = await rig.addBackup({ content: { seed: sizeBytes, sizeBytes } });
     const run = await rig.run({ backupIds: [backup.backupId] });
     expect(run.status, run.cause).toBe("SUCCEEDED");

@@ -98,7 +98,7 @@ async function connect(options: RigOptions, faults: Faults, clock: Clock, folder
 }
 
 /** A run that takes longer hangs. */
-const longestRunMilliseconds = 200_000;
+const longestRunMilliseconds = 500_000;
 
 export class ReplicationRig {
   readonly faults: Faults;

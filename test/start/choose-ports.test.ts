@@ -1,6 +1,6 @@
 // Which ports npm start takes: a row of them, or the last start's, and a sentence when another program is there.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import net, { type AddressInfo } from "node:net";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -9,10 +9,16 @@ import { choosePorts, rememberPorts } from "../../local/start/choose-ports.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "ports-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** Below the ports that systems give away: what is let go stays free, though other tests ask for ports meanwhile. */
 async function occupy(): Promise<net.Server & { readonly port: number }> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return Object.assign(server, { port: (server.address() as AddressInfo).port });
+  for (let port = 25_000; port < 26_000; port += 10) {
+    const server = net.createServer();
+    const isMine = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (isMine) return Object.assign(server, { port });
+  }
+  throw new Error("no port is free");
 }
 
 describe("the ports of npm start", () => {

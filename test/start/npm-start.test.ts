@@ -101,7 +101,7 @@ async function readSecret(secrets: SecretsManagerClient, name: string): Promise<
 }
 
 async function eventually<Result>(look: () => Promise<Result | undefined>): Promise<Result> {
-  for (let tries = 0; tries < 150; tries += 1) {
+  for (let tries = 0; tries < 600; tries += 1) {
     const found = await look().catch(() => undefined);
     if (found !== undefined) return found;
     await new Promise((resolve) => setTimeout(resolve, 200));

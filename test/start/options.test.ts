@@ -57,6 +57,7 @@ describe("options", () => {
     ["--dynamodb-endpoint localhost", /Give an address such as/],
     ["--backups x", /unknown option '--backups'/],
     ["something", /too many arguments/],
+    ["--state=", /--state <folder>.*Give a folder/],
   ];
   it("that make no sense end with a sentence and where to find help", async () => {
     const ended = await Promise.all(wrong.map(([words]) => runNode(["local/start.ts", ...words.split(" ")]).ended));

@@ -42,6 +42,7 @@ export async function createAccount(
 ): Promise<Account> {
   const { settings, provider } = await checkSettings(asked, ports);
   const sealable = checkCredential(credential, provider);
+  demandFuture(asked.expiresAt, null, ports.now());
   const accountId = `acc-${workId.slice(0, idLetters)}`;
   const present = await ports.account(accountId);
   if (present !== undefined && sendsElsewhere(present, settings, provider)) {
@@ -81,6 +82,7 @@ export async function changeAccount(
   }
   const { settings, provider } = await checkSettings(asked, ports);
   const sealable = credential === undefined ? undefined : checkCredential(credential, provider);
+  demandFuture(asked.expiresAt, before.expiresAt, ports.now());
   if (sealable === undefined && sendsElsewhere(before, settings, provider)) {
     const problem = "The credential would be sent to another address, or through another proxy: give it anew.";
     throw wrongInput([{ field: "body.credential", problem }]);
@@ -89,6 +91,13 @@ export async function changeAccount(
   // Kept first, and noted together with the settings: at no moment does an address meet the credential of another.
   const credentialVersion = sealable === undefined ? undefined : await keepCredential(accountId, sealable, ports);
   return ports.change(accountId, before.version, settings, at, credentialVersion);
+}
+
+/** Throws `InputInvalid`: whoever gives a time that is over, and that the account did not have, meant another one. */
+function demandFuture(expiresAt: string | null, before: string | null, now: number): void {
+  if (expiresAt === null || expiresAt === before || Date.parse(expiresAt) > now) return;
+  const problem = "This time is over. To give the account no more requests, switch it off.";
+  throw wrongInput([{ field: "body.expiresAt", problem }]);
 }
 
 /** Throws `NotFound`, `InputInvalid`, or `PreconditionFailed` where somebody changed the account at the same time. */

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { readCursor, writeCursor } from "../../shared/cursor.ts";
+import type { KeyListsStore } from "../key-lists.store.ts";
 import type { KeysStore } from "../keys.store.ts";
 import type { KeyView as StoredKey } from "../ledger/kept-key.ts";
 import { checkPolicy, type PolicySurroundings } from "./check-policy.ts";
@@ -47,11 +48,11 @@ interface Paging {
 
 export async function listKeys(
   { cursor, limit, ...filter }: KeyFilter & Paging,
-  keys: Pick<KeysStore, "list">,
+  lists: Pick<KeyListsStore, "list">,
 ): Promise<{ readonly items: readonly ListedKey[]; readonly cursor: string | null }> {
   const scope = ["listRelayKeys", filter];
   const after = readCursor(scope, cursor, z.string());
-  const { metas, position } = await keys.list({ most: limit, after, ...filter });
+  const { metas, position } = await lists.list({ most: limit, after, ...filter });
   return { items: metas.map(listedKeyOf), cursor: position === undefined ? null : writeCursor(scope, position) };
 }
 
@@ -59,12 +60,12 @@ export async function listKeys(
 export async function listBalance(
   keyId: string,
   { cursor, limit }: Paging,
-  keys: Pick<KeysStore, "read" | "listBalance">,
+  { keys, lists }: { readonly keys: Pick<KeysStore, "read">; readonly lists: Pick<KeyListsStore, "listBalance"> },
 ) {
   const { key } = await existingKey(keyId, keys);
   const scope = ["listRelayBalance", keyId];
   const after = readCursor(scope, cursor, z.string());
-  const { entries, position } = await keys.listBalance(keyId, { most: limit, after });
+  const { entries, position } = await lists.listBalance(keyId, { most: limit, after });
   return {
     balanceNanoUsd: key.balanceNanoUsd ?? null,
     items: [...entries],

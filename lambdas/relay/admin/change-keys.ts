@@ -20,15 +20,15 @@ type Handlers = RoutesDefinition<typeof keyRoutes, "change-keys", ChangeKeysPort
 export const changeKeysHandlers: Handlers = {
   createRelayKey: async (request, ports) => {
     const { body, caller, audit } = request;
-    const [made] = await makeKeys(body, [body.name], { work: workOf(request), by: caller.name }, ports);
+    const onNamed = ([keyId]: string[]) => audit.note({ keyId, name: body.name });
+    const [made] = await makeKeys(body, [body.name], { work: workOf(request), by: caller.name, onNamed }, ports);
     if (made === undefined) throw new TypeError("a key that was made is given back");
-    audit.note({ keyId: made.stored.meta.keyId, name: body.name });
     return { data: { ...keyViewOf(made.stored, ports.now()), key: made.text } };
   },
   createRelayKeys: async (request, ports) => {
     const { body, caller, audit } = request;
-    const made = await makeKeys(body, body.names, { work: workOf(request), by: caller.name }, ports);
-    audit.note({ keyIds: made.map(({ stored }) => stored.meta.keyId) });
+    const onNamed = (keyIds: string[]) => audit.note({ keyIds });
+    const made = await makeKeys(body, body.names, { work: workOf(request), by: caller.name, onNamed }, ports);
     const items = made.map(({ stored: { meta }, text }) => ({ keyId: meta.keyId, name: meta.name, key: text }));
     return { data: { items } };
   },

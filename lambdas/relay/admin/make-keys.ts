@@ -11,7 +11,7 @@ import type { Expiry, NewKey } from "./key-answers.ts";
 export interface MakingPorts {
   now(): number;
   pepper(): Promise<string>;
-  readonly keys: Pick<KeysStore, "create" | "read" | "rotate">;
+  readonly keys: Pick<KeysStore, "create" | "read" | "rotate" | "markDeleted">;
   readonly surroundings: PolicySurroundings;
 }
 
@@ -22,11 +22,15 @@ export interface MadeKey {
 
 const hourMilliseconds = 3_600_000;
 
-/** In the order of `names`. Throws `InputInvalid`, or `Conflict` where one was rotated since it was made. */
+/**
+ * In the order of `names`. `onNamed` hears their ids before the first is made. Where not all can be made, a repetition by the
+ * same Idempotency-Key makes the rest and shows all; without one nobody could ever see the texts, so those are deleted again.
+ * Throws `InputInvalid`, or `Conflict` where one was rotated since it was made.
+ */
 export async function makeKeys(
   asked: Omit<NewKey, "name">,
   names: readonly string[],
-  { work, by }: { readonly work: KeyWork; readonly by: string },
+  { work, by, onNamed }: { readonly work: KeyWork; readonly by: string; readonly onNamed?: (ids: string[]) => void },
   ports: MakingPorts,
 ): Promise<MadeKey[]> {
   await checkPolicy(asked.policy, ports.surroundings);
@@ -42,15 +46,29 @@ export async function makeKeys(
     };
     return { key, text };
   });
+  const keyIds = made.map(({ key }) => key.keyId);
+  onNamed?.(keyIds);
   try {
     await ports.keys.create(made.map(({ key }) => key));
+    return await Promise.all(
+      made.map(async ({ key, text }) => ({ stored: await existingKey(key.keyId, ports.keys), text })),
+    );
   } catch (error) {
-    if (!isErrorNamed(error, "Conflict")) throw error;
-    const message =
-      "A key that this request made before has been rotated since: its first text is gone. Rotate it again.";
-    throw new CausewayError("Conflict", message, { cause: error });
+    if (isErrorNamed(error, "Conflict")) throw rotatedSince(error);
+    if (work.idempotencyKey === undefined) await takeBack(keyIds, by, ports.keys);
+    throw error;
   }
-  return Promise.all(made.map(async ({ key, text }) => ({ stored: await existingKey(key.keyId, ports.keys), text })));
+}
+
+function rotatedSince(cause: unknown): CausewayError {
+  const message =
+    "A key that this request made before has been rotated since: its first text is gone. Rotate it again, and each of the others whose text is not known.";
+  return new CausewayError("Conflict", message, { cause });
+}
+
+/** As far as it can be done: what stays in spite of it is named in the audit log. */
+async function takeBack(keyIds: readonly string[], by: string, keys: MakingPorts["keys"]): Promise<void> {
+  await Promise.allSettled(keyIds.map((keyId) => keys.markDeleted(keyId, by)));
 }
 
 /** `overlapHours`: so long the text before is taken as well. Throws `NotFound`. */

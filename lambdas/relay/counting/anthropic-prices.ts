@@ -21,10 +21,29 @@ function dollars(input: number, output: number, read: number): Dollars {
  * table was made, not looked up again.
  */
 const tools = { web_search: 10, web_fetch: 0, code_execution: 0, tool_search: 0 };
-const large = { context: 1_000_000, mostOutput: 128_000, tools };
-const small = { context: 200_000, mostOutput: 64_000, tools };
+
+/** Read on the day that rows name which were added or changed since the table's own. */
+const laterRead = "2026-11-21";
+/** `priority` is paid by a commitment, whose tokens are those of the list (the vendor's page "Service tiers"). */
+const priority = { priority: 1000 };
+/** `inference_geo: us` costs 1.1 times as much, with Opus 4.6, Sonnet 4.6 and later ones (the pages "Service tiers" and "Data residency"). */
+const tiers = { ...priority, "geo-us": 1100 };
+/** `speed: fast` costs twice as much where there is one (the page "Fast mode"; openrouter.ai and vercel.com on Opus 5). */
+const fastTiers = { ...tiers, fast: 2000 };
+const large = { context: 1_000_000, mostOutput: 128_000, tools, tiers };
+const small = { context: 200_000, mostOutput: 64_000, tools, tiers: priority };
 
 const rows: readonly Row[] = [
+  {
+    models: ["claude-fable-5-2"],
+    family: "fable",
+    dollars: dollars(8, 40, 0.2),
+    ...large,
+    read: laterRead,
+    source:
+      "docs.laozhang.ai/en/announcements/claude-fable-5-2-2026-11: the vendor's list price since 2026-11-09; cache read " +
+      "not found, reckoned as Fable 5.1's share; its fast mode's price not found; the vendor's own page was not read",
+  },
   {
     models: ["claude-fable-5-1"],
     family: "fable",
@@ -57,14 +76,32 @@ const rows: readonly Row[] = [
     models: ["claude-opus-5-5"],
     family: "opus",
     dollars: dollars(4, 20, 0.2),
-    // `speed: fast` costs $8 and $40.
-    tiers: { fast: 2000 },
     ...large,
+    // $8 and $40.
+    tiers: fastTiers,
     source: `${lineup}; cache and fast mode: github.com/TheKrush/PromptFuel 1.0.21`,
   },
-  { models: ["claude-opus-5"], family: "opus", dollars: dollars(5, 25, 0.5), ...large, source: modelPage("opus-5") },
   {
-    models: ["claude-opus-4-8", "claude-opus-4-7", "claude-opus-4-6"],
+    models: ["claude-opus-5"],
+    family: "opus",
+    dollars: dollars(5, 25, 0.5),
+    ...large,
+    tiers: fastTiers,
+    read: laterRead,
+    source: modelPage("opus-5"),
+  },
+  {
+    models: ["claude-opus-4-8"],
+    family: "opus",
+    dollars: dollars(5, 25, 0.5),
+    ...large,
+    // Until 2026-11-30.
+    tiers: fastTiers,
+    read: laterRead,
+    source: priceList + sizesAssumed,
+  },
+  {
+    models: ["claude-opus-4-7", "claude-opus-4-6"],
     family: "opus",
     dollars: dollars(5, 25, 0.5),
     ...large,

@@ -53,6 +53,7 @@ export function canonicalFields(record: UsageRecord): Record<string, unknown> {
     "causeway.reserved_nano_usd": record.reservedNanoUsd,
     "causeway.overrun_nano_usd": record.overrunNanoUsd,
     "causeway.price.version": record.priceVersion,
+    ...(record.serviceTier !== undefined && { "causeway.service_tier": record.serviceTier }),
     "causeway.milliseconds": record.milliseconds,
     "causeway.extensions": record.extensions,
     "causeway.accounts_tried": record.accountsTried,

@@ -3,7 +3,7 @@ import type { KeyPolicy } from "../ledger/key-policy.ts";
 import type { Demand } from "../protocols/protocol.ts";
 import { Refusal } from "../refusal.ts";
 import type { RelaySettings } from "../settings.ts";
-import type { TokenUsage } from "../token-usage.ts";
+import { isStandardTier, type TokenUsage } from "../token-usage.ts";
 import type { Price, Rates } from "./price.ts";
 
 const tokensPerRate = 1_000_000n;
@@ -11,9 +11,6 @@ const thousand = 1000n;
 
 /** As the ledger's limits: sums of a key stay exact numbers. An upstream that lies cannot charge more for one request. */
 const mostNanoUsdPerRequest = 4_000_000 * 1_000_000_000;
-
-/** Service tiers under which the rates are the listed ones. */
-const standardTiers: ReadonlySet<string> = new Set(["", "auto", "default", "standard", "standard_only"]);
 
 /** What a reservation must cover, and how its output is paid for in slices. */
 export interface WorstCost {
@@ -31,8 +28,8 @@ export interface WorstCost {
   costOf(outputTokens: number): number;
 }
 
-/** `tier`: as the request asked for it; unknown ones cost what is listed. */
-export function costOf(usage: TokenUsage, price: Price, multiplierThousandths = 1000, tier = ""): number {
+/** `tierAsked`: what counts where the answer does not say in which tier it was served, or in one that has no price. */
+export function costOf(usage: TokenUsage, price: Price, multiplierThousandths = 1000, tierAsked = ""): number {
   const input = usage.inputTokens + usage.cacheWrite5mTokens + usage.cacheWrite1hTokens + usage.cacheReadTokens;
   const { longContext } = price;
   const rates = longContext !== null && input > longContext.aboveInputTokens ? longContext.rates : price.rates;
@@ -43,7 +40,8 @@ export function costOf(usage: TokenUsage, price: Price, multiplierThousandths = 
     BigInt(usage.cacheReadTokens) * BigInt(rates.cacheRead) +
     BigInt(usage.outputTokens) * BigInt(rates.output);
   return roundUp(
-    tokens * tierOf(price, tier) + toolsOf(usage.serverTools, price) * thousand * tokensPerRate,
+    tokens * BigInt(billedMultiple(price, tierAsked, usage.tier)) +
+      toolsOf(usage.serverTools, price) * thousand * tokensPerRate,
     multiplierThousandths,
   );
 }
@@ -61,12 +59,15 @@ export function chargeOf(
   const ceiling = policy.unknownPriceCeiling ?? 0;
   if (price === undefined) return ceiling;
   const cost = costOf(usage, price, policy.multiplierThousandths, demand.tier);
-  return unpricedIn(demand, price) === undefined ? cost : Math.min(mostNanoUsdPerRequest, cost + ceiling);
+  const isTierKnown = usage.tier !== undefined && multipleOf(price, usage.tier) !== undefined;
+  const billed = isTierKnown ? { ...demand, tier: usage.tier } : demand;
+  return unpricedIn(billed, price) === undefined ? cost : Math.min(mostNanoUsdPerRequest, cost + ceiling);
 }
 
 /**
  * An upper bound for an upstream that is honest: whatever usage within the demand it reports, `costOf` is not above it
  * (for keys that estimate `typical`: as long as the input has no more tokens than the settings say).
+ * `usualTiers`: in which accounts may serve what names no tier.
  * Throws `Refusal` PriceUnknown for a model, a tier or a tool without a price, unless the key sets a ceiling.
  */
 export function worstCostOf(
@@ -74,6 +75,7 @@ export function worstCostOf(
   price: Price | undefined,
   policy: Pick<KeyPolicy, "estimate" | "multiplierThousandths" | "unknownPriceCeiling">,
   settings: Pick<RelaySettings, "sliceTokens" | "typicalBytesPerTokenThousandths">,
+  usualTiers: readonly string[] = [],
 ): WorstCost {
   if (price === undefined) return atCeiling(demand, policy, settings);
   const unpriced = unpricedIn(demand, price);
@@ -83,7 +85,7 @@ export function worstCostOf(
   const sliceTokens = settings.sliceTokens * demand.answers;
   const covered = demand.hasVisibleOutput ? Math.min(most, sliceTokens) : most;
   const rates = worstRates(price, input);
-  const tier = tierOf(price, demand.tier ?? "");
+  const tier = BigInt(worstMultiple(demand.tier ?? "", usualTiers, price));
   const { multiplierThousandths } = policy;
   const inputRate = BigInt(worstInputRate(rates, demand.cacheWrites ?? unaskedWrites(price)));
   const cost = roundUp(
@@ -134,8 +136,7 @@ function ceilingFor(unpriced: string, { unknownPriceCeiling }: Pick<KeyPolicy, "
 /** In words for whoever is refused. */
 function unpricedIn(demand: Demand, price: Price): string | undefined {
   const { tier = "" } = demand;
-  if (!standardTiers.has(tier) && figureOf(price.tiers, tier) === undefined)
-    return `the service tier "${tier}" of this model`;
+  if (multipleOf(price, tier) === undefined) return `the service tier "${tier}" of this model`;
   const tool = Object.keys(demand.serverTools).find((name) => figureOf(price.serverTools, name) === undefined);
   return tool === undefined ? undefined : `the tool "${tool}" with this model`;
 }
@@ -183,8 +184,42 @@ function unaskedWrites({ platform }: Price): "none" | "5m" {
   return platform === "anthropic" ? "none" : "5m";
 }
 
-function tierOf(price: Price, tier: string): bigint {
-  return BigInt(figureOf(price.tiers, tier) ?? 1000);
+const asListed = 1000;
+
+/** Speed, region, and what may come; more would be a client's, whose product has no end. */
+const mostTierParts = 3;
+
+/** Thousandths of the listed rates. Tiers of several parts (`fast+geo-us`) are multiplied. Undefined: nobody has said what it costs. */
+function multipleOf({ tiers }: Price, tier: string): number | undefined {
+  const whole = figureOf(tiers, tier);
+  if (whole !== undefined) return whole;
+  const parts = tier.split("+");
+  if (parts.length > mostTierParts) return undefined;
+  let multiple = asListed;
+  for (const part of parts) {
+    const own = figureOf(tiers, part) ?? (isStandardTier(part) ? asListed : undefined);
+    if (own === undefined) return undefined;
+    multiple = Math.ceil((multiple * own) / asListed);
+  }
+  return multiple;
+}
+
+/** What was served is what is billed. A discount that the answer does not confirm is none. */
+function billedMultiple(price: Price, asked: string, served: string | undefined): number {
+  const confirmed = served === undefined ? undefined : multipleOf(price, served);
+  return confirmed ?? Math.max(asListed, multipleOf(price, asked) ?? asListed);
+}
+
+/** The cheaper tier may be full, and a gateway may not know it: what is asked for in it may be served at the listed rates. */
+function worstMultiple(asked: string, usualTiers: readonly string[], price: Price): number {
+  const tiers = [asked, ...usualTiers.map((usual) => tierWith(usual, asked))];
+  return Math.max(asListed, ...tiers.map((tier) => multipleOf(price, tier) ?? asListed));
+}
+
+/** A usual tier is for requests that name none; a usual region also for those that name another thing alone. */
+function tierWith(usual: string, asked: string): string {
+  if (isStandardTier(asked)) return usual;
+  return usual.startsWith("geo-") && !asked.includes("geo-") ? `${asked}+${usual}` : asked;
 }
 
 /** Only own properties: the names came from a request or an answer. */

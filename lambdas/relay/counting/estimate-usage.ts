@@ -23,6 +23,8 @@ export interface AnswerFacts {
   readonly reservedInputTokens: number;
   /** The relay ended the answer itself, because the next slice was not to be had: what was pushed last was not passed on. */
   readonly isCutByRelay: boolean;
+  /** Of an answer in one piece that was given up before its end: so long its upstream may have been at work. */
+  readonly workedMilliseconds?: number;
   readonly settings: Pick<RelaySettings, "typicalBytesPerTokenThousandths">;
 }
 
@@ -41,7 +43,7 @@ export function usageOf(facts: AnswerFacts): Used {
   if (answer.streamedError !== undefined && answer.inputUsage === undefined && answer.outputBytes === 0)
     return nothingUsed;
   const input = answer.inputUsage ?? inputOf(demand, reservedInputTokens, settings);
-  const seen = bytesAsTokens(answer.outputBytes, likely, settings);
+  const seen = Math.max(bytesAsTokens(answer.outputBytes, likely, settings), madeIn(facts.workedMilliseconds ?? 0));
   // The output that stands in the input's usage is the placeholder of a stream that was cut.
   const outputTokens = Math.min(seen + input.reasoningTokens, coveredTokens);
   return { usage: { ...input, outputTokens }, source: "estimated" };
@@ -55,13 +57,22 @@ const likelyTokensPerSecond = 50;
  * time; a stream begins as soon as it is worked on, so that one without a beginning was not.
  */
 export function usageOfGivenUp(
-  { demand, coveredTokens, reservedInputTokens, settings }: Omit<AnswerFacts, "answer" | "isCutByRelay">,
+  {
+    demand,
+    coveredTokens,
+    reservedInputTokens,
+    settings,
+  }: Omit<AnswerFacts, "answer" | "isCutByRelay" | "workedMilliseconds">,
   { isStream, waitedMilliseconds }: { readonly isStream: boolean; readonly waitedMilliseconds: number },
 ): Used {
   if (isStream) return nothingUsed;
-  const made = Math.floor((waitedMilliseconds / 1000) * likelyTokensPerSecond);
   const input = inputOf(demand, reservedInputTokens, settings);
-  return { usage: { ...input, outputTokens: Math.min(made, coveredTokens) }, source: "estimated" };
+  const outputTokens = Math.min(madeIn(waitedMilliseconds), coveredTokens);
+  return { usage: { ...input, outputTokens }, source: "estimated" };
+}
+
+function madeIn(milliseconds: number): number {
+  return Math.floor((Math.max(0, milliseconds) / 1000) * likelyTokensPerSecond);
 }
 
 function inputOf({ inputBytes }: Demand, reservedInputTokens: number, settings: AnswerFacts["settings"]): TokenUsage {

@@ -10,24 +10,34 @@ const resold = `${priceList} as told by morphllm.com; ${cacheByTenth}; the vendo
 /** Grounding is billed by the search with Gemini 3, by the prompt with 2.5; its free part is not taken off. */
 const newTools = { google_search: 14, google_maps: 25, url_context: 0, code_execution: 0, file_search: 0 };
 const oldTools = { google_search: 35, google_maps: 25, url_context: 0, code_execution: 0, file_search: 0 };
-const size = { context: 1_048_576, mostOutput: 65_536 };
+/** "75 to 100 % more than standard" and half: https://ai.google.dev/gemini-api/docs/optimization, read on 2026-11-21. Priority is so an upper bound. */
+const tiers = { priority: 2000, flex: 500 };
+const size = { context: 1_048_576, mostOutput: 65_536, tiers };
+/** 3.6 stood at the later price from July 2026; that the offer is for it, too, is told by third parties alike. */
+const offer36 = "3.6: github.com/uttamdeb/agent-telemetry 1.6.6 and docs.venice.ai";
 
 const rows: readonly Row[] = [
   {
-    models: ["gemini-3.8-flash", "gemini-3.7-flash"],
+    models: ["gemini-3.8-flash", "gemini-3.7-flash", "gemini-3.6-flash"],
     family: "gemini-flash",
     dollars: { input: 0.75, output: 3.75, read: 0.075 },
     tools: newTools,
     ...size,
-    source: `${transcribed}; cache: github.com/BerriAI/litellm discussion 39357; 3.7 alike by docs.apiyi.com`,
+    read: "2026-11-21",
+    source:
+      `${transcribed}; cache: github.com/BerriAI/litellm discussion 39357; 3.7: ` +
+      `https://ai.google.dev/gemini-api/docs/whats-new-gemini-3.7; ${offer36}`,
   },
   {
-    models: ["gemini-3.8-flash", "gemini-3.7-flash"],
+    models: ["gemini-3.8-flash", "gemini-3.7-flash", "gemini-3.6-flash"],
     family: "gemini-flash",
     dollars: { input: 1.5, output: 7.5, read: 0.15 },
     tools: newTools,
     ...size,
-    source: `${transcribed}: the price from January 2027 on; cache reckoned; 3.7 not found, taken alike`,
+    read: "2026-11-21",
+    source:
+      `${transcribed}: the price from January 2027 on; cache reckoned; 3.7 not found, taken alike; 3.6: ` +
+      "https://ai.google.dev/gemini-api/docs/whats-new-gemini-3.6",
     from: "2027-01-01T00:00:00.000Z",
   },
   {

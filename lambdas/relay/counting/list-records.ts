@@ -1,7 +1,7 @@
 // List records: those of a range of time, newest first, filtered, a page at a time.
 import { makeRequestId, timeOfRequestId } from "../request-id.ts";
 import type { RecordsPage } from "../usage.store.ts";
-import { hourAt, type Unit } from "./units.ts";
+import { hourAt, startOf, totalUnit, type Unit } from "./units.ts";
 import type { UsageRecord } from "./usage-record.ts";
 
 export interface RecordsQuestion {
@@ -34,10 +34,12 @@ export interface ListRecordsPorts {
 const mostLooks = 48;
 const recordsPerLook = 250;
 const hour = 3_600_000;
+/** An id is given a moment before its request begins; no moment is so long. */
+const longestMoment = 10_000;
 const noRandom = new Uint8Array(16);
 
 export async function listRecords(question: RecordsQuestion, ports: ListRecordsPorts): Promise<RecordsAnswer> {
-  const first = makeRequestId(question.from, noRandom);
+  const first = makeRequestId(Math.max(startOf(totalUnit), question.from - longestMoment), noRandom);
   const last = makeRequestId(question.to, noRandom);
   let before = question.position ?? last;
   const found: UsageRecord[] = [];
@@ -73,8 +75,11 @@ function timeBefore(position: string): number {
   return /^0+$/.test(position.slice(10)) ? time - 1 : time;
 }
 
-function isWanted(record: UsageRecord, { accountId, model, outcome }: RecordsQuestion): boolean {
+function isWanted(record: UsageRecord, { from, to, accountId, model, outcome }: RecordsQuestion): boolean {
+  const startedAt = Date.parse(record.startedAt);
   return (
+    startedAt >= from &&
+    startedAt < to &&
     (accountId === undefined || record.accountId === accountId) &&
     (model === undefined || record.modelAsked === model || record.modelServed === model) &&
     (outcome === undefined || record.outcome === outcome)

@@ -1,6 +1,7 @@
 // Makes the record of a request that is over, from what is known of it. Never a prompt, an answer, or a secret.
 import type { KeyPolicy } from "../ledger/key-policy.ts";
 import type { Call } from "../protocols/protocol.ts";
+import { isStandardTier, type TokenUsage } from "../token-usage.ts";
 import { clientOf, networkOf } from "./caller.ts";
 import { chargeOf, costOf } from "./cost.ts";
 import type { Used } from "./estimate-usage.ts";
@@ -24,6 +25,8 @@ export interface RecordFacts {
   readonly sentPrice: Price | undefined;
   readonly policy: Pick<KeyPolicy, "multiplierThousandths" | "unknownPriceCeiling">;
   readonly used: Used;
+  /** What the answer's headers say of the service tier. */
+  readonly tierInHeaders: string | undefined;
   readonly reservedNanoUsd: number;
   readonly outcome: UsageRecord["outcome"];
   /** A refusal's or an error's name; empty for `ok`. */
@@ -42,10 +45,14 @@ export interface RecordFacts {
 /** Names come from clients and upstreams. */
 const mostNameCharacters = 200;
 const mostReasonCharacters = 100;
+const mostTierCharacters = 40;
 
 export function makeRecord(facts: RecordFacts): UsageRecord {
-  const { call, account, used, askedPrice, reservedNanoUsd, startedAt, endedAt, firstByteAt } = facts;
-  const [charged, real] = costsOf(facts);
+  const { call, account, askedPrice, reservedNanoUsd, startedAt, endedAt, firstByteAt } = facts;
+  const used = withHeaders(facts);
+  const [charged, real] = costsOf(facts, used);
+  const { tier, ...usage } = used.usage;
+  const serviceTier = used.source === "none" ? "" : (tier ?? call.demand.tier ?? "");
   return {
     requestId: facts.requestId,
     keyId: facts.keyId,
@@ -59,13 +66,14 @@ export function makeRecord(facts: RecordFacts): UsageRecord {
       mostNameCharacters,
     ),
     family: askedPrice?.family ?? "",
-    usage: used.usage,
-    usageSource: used.source,
+    usage,
+    usageSource: call.metering === "free" ? "none" : used.source,
     chargedNanoUsd: charged,
     realNanoUsd: real,
     reservedNanoUsd,
     overrunNanoUsd: Math.max(0, charged - reservedNanoUsd),
     priceVersion: priceVersion(facts),
+    ...(!isStandardTier(serviceTier) && { serviceTier: cut(serviceTier, mostTierCharacters) }),
     outcome: facts.outcome,
     reason: cut(facts.reason, mostReasonCharacters),
     status: facts.status,
@@ -81,8 +89,15 @@ export function makeRecord(facts: RecordFacts): UsageRecord {
   };
 }
 
+/** The body's word counts before the headers'. */
+function withHeaders({ used, tierInHeaders }: RecordFacts): Used {
+  if (tierInHeaders === undefined || used.usage.tier !== undefined) return used;
+  const served = (usage: TokenUsage): TokenUsage => ({ ...usage, tier: tierInHeaders });
+  return { ...used, usage: served(used.usage), ...(used.charged !== undefined && { charged: served(used.charged) }) };
+}
+
 /** Charged and real. Where the price of what was sent is not known, the account is taken to cost what the key was charged. */
-function costsOf({ call, used, askedPrice, sentPrice, policy }: RecordFacts): [number, number] {
+function costsOf({ call, askedPrice, sentPrice, policy }: RecordFacts, used: Used): [number, number] {
   if (call.metering === "free" || used.source === "none") return [0, 0];
   const charged = chargeOf(used.charged ?? used.usage, call.demand, askedPrice, policy);
   const real = sentPrice === undefined ? charged : costOf(used.usage, sentPrice, 1000, call.demand.tier);

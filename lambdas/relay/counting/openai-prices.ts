@@ -30,9 +30,16 @@ const tools = {
   mcp: 0,
   tool_search: 0,
 };
-/** Priority is billed at up to twice the rates: less for older models, for which it is an upper bound. */
-const tiers = { priority: 2000, fast: 2000, flex: 500 };
-const priorityAlone = { priority: 2000 };
+/** OpenAI's own page, where it lists what its fast mode costs: most models twice as much. Until July 2026 it was called priority. */
+const fastPage = "https://openai.com/api-fast-mode/";
+const fastAt = (thousandths: number) => ({ priority: thousandths, fast: thousandths });
+/** For models that the page does not list it is an upper bound. */
+const tiers = { ...fastAt(2000), flex: 500 };
+/** Sold at six times the rates (vercel.com/changelog/openai-ultrafast-mode-now-available-on-ai-gateway; 6.1 Sol's by docs.venice.ai). */
+const ultrafastTiers = { ...tiers, ultrafast: 6000 };
+/** Of rows that were added or changed since the table was reviewed. */
+const laterRead = "2026-11-21";
+const modelList = "https://developers.openai.com/zh-Hans/api/docs/models";
 
 const million = { context: 1_050_000, mostOutput: 128_000, tools, tiers };
 const gpt5Size = { context: 400_000, mostOutput: 128_000, tools, tiers };
@@ -41,17 +48,35 @@ function gpt(models: readonly string[], family: string, dollars: Dollars, source
   return { models, family, dollars, long: longOf(dollars), ...million, source };
 }
 
+function gpt56Row(models: readonly string[], dollars: Dollars): Row {
+  return { ...gpt(models, "gpt-5", dollars, `${modelList}; cache and fast: ${fastPage}; ${gpt56}`), read: laterRead };
+}
+
 const rows: readonly Row[] = [
   gpt(["gpt-6.2-astra"], "gpt-6-astra", { input: 8, output: 40, write5m: 10, read: 0.4 }, gpt62),
   gpt(["gpt-6.2-sol"], "gpt-6-sol", { input: 2, output: 10, write5m: 2.5, read: 0.1 }, gpt62),
-  gpt(["gpt-6.1-sol"], "gpt-6-sol", { input: 2, output: 10, write5m: 2.5, read: 0.1 }, gpt61),
-  gpt(["gpt-6-astra"], "gpt-6-astra", { input: 10, output: 50, write5m: 12.5, read: 1 }, gpt6),
+  {
+    ...gpt(["gpt-6.1-sol"], "gpt-6-sol", { input: 2, output: 10, write5m: 2.5, read: 0.1 }, gpt61),
+    tiers: ultrafastTiers,
+    read: laterRead,
+  },
+  {
+    ...gpt(["gpt-6-astra"], "gpt-6-astra", { input: 10, output: 50, write5m: 12.5, read: 1 }, gpt6),
+    tiers: ultrafastTiers,
+    read: laterRead,
+    source: `${modelList}; cache: ${gpt6}`,
+  },
   gpt(["gpt-6-sol"], "gpt-6-sol", { input: 2, output: 10, write5m: 2.5, read: 0.2 }, gpt6),
   gpt(["gpt-6-luna"], "gpt-6-luna", { input: 0.1, output: 0.5, write5m: 0.125, read: 0.01 }, gpt6),
-  gpt(["gpt-5.6-sol"], "gpt-5", { input: 4, output: 20, write5m: 5, read: 0.4 }, gpt56),
-  gpt(["gpt-5.6-terra"], "gpt-5", { input: 2, output: 12, write5m: 2.5, read: 0.2 }, gpt56),
-  gpt(["gpt-5.6-luna"], "gpt-5", { input: 0.2, output: 1.2, write5m: 0.25, read: 0.02 }, gpt56),
-  gpt(["gpt-5.5"], "gpt-5", { input: 5, output: 30, read: 0.5 }, gpt55),
+  // "gpt-5.6" is the vendor's own other name of Sol.
+  gpt56Row(["gpt-5.6-sol", "gpt-5.6"], { input: 4, output: 20, write5m: 5, read: 0.4 }),
+  gpt56Row(["gpt-5.6-terra"], { input: 2, output: 12, write5m: 2.5, read: 0.2 }),
+  gpt56Row(["gpt-5.6-luna"], { input: 0.2, output: 1.2, write5m: 0.25, read: 0.02 }),
+  {
+    ...gpt(["gpt-5.5"], "gpt-5", { input: 5, output: 30, read: 0.5 }, `${gpt55}; fast: ${fastPage}`),
+    tiers: { ...fastAt(2500), flex: 500 },
+    read: laterRead,
+  },
   gpt(["gpt-5.5-pro", "gpt-5.4-pro"], "gpt-5-pro", { input: 30, output: 180 }, gpt55),
   gpt(["gpt-5.4"], "gpt-5", { input: 2.5, output: 15, read: 0.25 }, gpt55),
   {
@@ -88,7 +113,9 @@ const rows: readonly Row[] = [
     family: "gpt-5-mini",
     dollars: { input: 0.25, output: 2, read: 0.025 },
     ...gpt5Size,
-    source: older,
+    tiers: { ...fastAt(1800), flex: 500 },
+    read: laterRead,
+    source: `${older}; fast: ${fastPage}`,
   },
   {
     models: ["gpt-5-nano"],
@@ -110,10 +137,10 @@ const rows: readonly Row[] = [
       family: "gpt-4.1",
       dollars,
       tools,
-      tiers: priorityAlone,
+      tiers: fastAt(model === "gpt-4.1" ? 1750 : 2000),
       context: 1_047_576,
       mostOutput: 32_768,
-      source: model === "gpt-4.1" ? older : remembered,
+      source: model === "gpt-4.1" ? `${older}; fast: ${fastPage}` : remembered,
     }),
   ),
   ...(
@@ -127,7 +154,7 @@ const rows: readonly Row[] = [
       family: "gpt-4o",
       dollars,
       tools,
-      tiers: priorityAlone,
+      tiers: fastAt(2000),
       context: 128_000,
       mostOutput: 16_384,
       source: "swfte.com/api-pricing/openai, May 2026; the vendor's own page was not read",
@@ -139,7 +166,7 @@ const rows: readonly Row[] = [
     family: "gpt-4o",
     dollars: { input: 5, output: 15 },
     tools,
-    tiers: priorityAlone,
+    tiers: fastAt(2000),
     context: 128_000,
     mostOutput: 4096,
     source: `llmcloudhub.com/openai/gpt-4o-2024-05-13, 2026-05-08; ${unread}`,

@@ -26,6 +26,8 @@ export interface Row {
   readonly context: number;
   readonly mostOutput: number;
   readonly source: string;
+  /** Where it was read later than the rest of the table. */
+  readonly read?: string;
   /** Absent: the day on which the table was reviewed is early enough for all requests. */
   readonly from?: string;
 }
@@ -56,7 +58,7 @@ export function pricesOf(platform: Platform, reviewed: string, rows: readonly Ro
           contextWindowTokens: row.context,
           mostOutputTokens: row.mostOutput,
           source: row.source,
-          date: reviewed,
+          date: row.read ?? reviewed,
           effectiveFrom: row.from ?? always,
         }),
       ),

@@ -43,11 +43,13 @@ export interface LatencyFacts {
   readonly usualMilliseconds: number;
 }
 
-/** Refusals are the relay's own word and no failure. */
+/** Refusals are the relay's own word and no failure; of a request that the sweeper settled nobody knows how it went. */
+const unjudged: ReadonlySet<RecentRecord["outcome"]> = new Set(["refused", "lease-expired"]);
+
 export function errorRates(records: readonly RecentRecord[]): Trouble<ErrorFacts> {
   const high = new Map<string, ErrorFacts>();
   const normal = new Set<string>();
-  for (const [account, served] of byAccount(records.filter(({ outcome }) => outcome !== "refused"))) {
+  for (const [account, served] of byAccount(records.filter(({ outcome }) => !unjudged.has(outcome)))) {
     const errors = served.filter(({ outcome }) => outcome === "upstream-error" || outcome === "relay-error").length;
     const percent = Math.round((errors / served.length) * 100);
     if (percent < errorPercent.normal) normal.add(account);

@@ -10,7 +10,7 @@ export interface RecordColumn {
   readonly read: (record: UsageRecord) => string | number | boolean | null;
 }
 
-function of(kind: ColumnKind, ...names: readonly (keyof Omit<UsageRecord, "usage">)[]): RecordColumn[] {
+function of(kind: ColumnKind, ...names: readonly (keyof Omit<UsageRecord, "usage" | "serviceTier">)[]): RecordColumn[] {
   return names.map((name) => ({ name, kind, read: (record) => record[name] }));
 }
 
@@ -33,7 +33,9 @@ export const recordColumns: readonly RecordColumn[] = [
   { name: "serverTools", kind: "text", read: ({ usage }) => JSON.stringify(usage.serverTools) },
   ...of("text", "usageSource"),
   ...of("count", "chargedNanoUsd", "realNanoUsd", "reservedNanoUsd", "overrunNanoUsd"),
-  ...of("text", "priceVersion", "outcome", "reason"),
+  ...of("text", "priceVersion"),
+  { name: "serviceTier", kind: "text", read: ({ serviceTier }) => serviceTier ?? "" },
+  ...of("text", "outcome", "reason"),
   ...of("count", "status"),
   ...of("flag", "stream"),
   ...of("count", "firstByteMilliseconds", "milliseconds", "extensions", "accountsTried"),

@@ -35,6 +35,8 @@ export const usageRecordSchema = z.strictObject({
   /** Charged beyond what was reserved: an upstream that reported more than was asked for. */
   overrunNanoUsd: count,
   priceVersion: z.string(),
+  /** As the answer says that it was served, else as it was asked for (`priority`, `flex`, `fast`, `geo-us` …); absent: at the listed rates. */
+  serviceTier: z.string().optional(),
   /** `ok`, `budget` or `deadline` (ended in mid-stream), `client-gone`, `upstream-error`, `refused`, `lease-expired` (swept), `relay-error`. */
   outcome: z.enum([
     "ok",

@@ -3,10 +3,10 @@ import { Refusal, type WindowKind } from "../refusal.ts";
 import type { StoredItem } from "./attributes.ts";
 import { dollars } from "./dollars.ts";
 import { leaseIn, leasesOf, ledgerKeyOf, type StoredLease } from "./key-item.ts";
-import type { Lease, LedgerKey } from "./ledger.ts";
+import type { Lease, LedgerKey, More } from "./ledger.ts";
 import { countedWindows, limitOf } from "./limits.ts";
 import { currentWindows, minuteEnd, minuteOf, readWindow, requestsWindow, tokensWindow } from "./windows.ts";
-import type { More, Wanted } from "./write-expressions.ts";
+import type { Wanted } from "./write-expressions.ts";
 
 export type Judgement =
   /** It had happened: its answer was lost. */

@@ -20,6 +20,10 @@ export interface StoredLease {
   readonly minute: number | undefined;
   readonly family: string | undefined;
   readonly call: ReservedCall;
+  /** Of the account that serves it, as far as it was known when the lease was written last. */
+  readonly accountId: string | undefined;
+  /** By which it was priced, whatever the key's is by now. */
+  readonly multiplierThousandths: number;
   /** Given up by a sweeper: no extension any more. */
   readonly isDead: boolean;
 }
@@ -31,6 +35,9 @@ export const itemKeyOf = (keyId: string): { pk: { S: string } } => ({ pk: { S: k
 /** Whole names fit; what a client made up is cut, so that a lease stays small. */
 const longestModel = 80;
 const none = "";
+
+/** Thousandths; most keys pay it, and their leases are silent about it. */
+const listPrice = 1000;
 
 /** Policies by their text: one key is read again and again. */
 const policies = new Map<string, KeyPolicy>();
@@ -85,11 +92,13 @@ export function leaseIn(item: StoredItem, requestId: string): StoredLease | unde
     minute: numberOf(lease.m),
     family: family === none ? undefined : family,
     call: { platform, operation, answers, model: model.join("|") } as ReservedCall,
+    accountId: lease.s?.S,
+    multiplierThousandths: numberOf(lease.p) ?? listPrice,
     isDead: lease.x?.BOOL === true,
   };
 }
 
-/** A new lease, before any extension. `e` expiry, `c` nano-USD, `k` tokens, `n` extensions, `w` windows, `b` prepaid, `m` minute, `a` about. */
+/** A new lease, before any extension. `e` expiry, `c` nano-USD, `k` tokens, `n` extensions, `w` windows, `b` prepaid, `m` minute, `a` about, `s` served by, `p` price's multiplier. */
 export function leaseAttribute(lease: Omit<StoredLease, "requestId" | "sequence" | "isDead">): Attribute {
   const { platform, operation, answers, model } = lease.call;
   return {
@@ -102,6 +111,8 @@ export function leaseAttribute(lease: Omit<StoredLease, "requestId" | "sequence"
       a: text(
         [platform, operation, answers, lease.family ?? none, model.slice(0, longestModel).toWellFormed()].join("|"),
       ),
+      ...(lease.accountId === undefined ? {} : { s: text(lease.accountId) }),
+      ...(lease.multiplierThousandths === listPrice ? {} : { p: number(lease.multiplierThousandths) }),
       ...(lease.prepaid ? { b: yes } : {}),
       ...(lease.minute === undefined ? {} : { m: number(lease.minute) }),
     },

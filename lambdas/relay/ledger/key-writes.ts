@@ -18,6 +18,10 @@ export interface BalanceEntry {
 /** What belongs together in the item of a key's name: of two changes the one of the later version stays. */
 export type MetaGroup = "details" | "enabled" | "deletedAt" | "masked";
 
+/** What the items of a list have in common, in the index that is read by time. */
+export const keysListing = "keys";
+export const balanceListing = (keyId: string) => `balance#${keyId}`;
+
 /** Sums stay exact: four million dollars, either way. */
 const mostBalance = 4_000_000 * 1_000_000_000;
 

@@ -21,7 +21,7 @@ export interface LedgerKey {
   readonly used: Readonly<Record<string, number>>;
   /** Reservations are taken off; undefined: never was prepaid. */
   readonly balanceNanoUsd: number | undefined;
-  /** As of the last whole read of the item. */
+  /** Requests that run, as of the last whole read of the item; of a lease's key: beside it. */
   readonly leaseCount: number;
 }
 
@@ -44,9 +44,13 @@ export interface ReserveRequest extends Worst {
   readonly requestId: string;
   readonly key: LedgerKey;
   readonly call: ReservedCall;
+  /** Whom the request will most likely be sent to: what is known of it if nobody settles it. */
+  readonly accountId: string | undefined;
   /** Family of the model asked, where prices know one. */
   readonly family: string | undefined;
   readonly now: number;
+  /** Whether the lease's key is to say how many requests run now; else it says what the given one did. */
+  readonly asksForCount: boolean;
   /** When the lease ends unless it is extended: beyond what the invocation may live. */
   readonly leaseUntil: number;
   /**
@@ -74,6 +78,18 @@ export interface Lease {
   readonly key: LedgerKey;
 }
 
+/** What a running request wants in addition. */
+export interface More {
+  readonly nanoUsd: number;
+  readonly tokens: number;
+  readonly now: number;
+  readonly leaseUntil: number;
+  /** Who serves it by now. */
+  readonly accountId: string;
+  /** The key was changed: throws the `Refusal` where what runs is not allowed any more. Its price stays that of the lease. */
+  readonly renewed: (newer: LedgerKey) => void;
+}
+
 export interface Ledger {
   /** As it is now; undefined: there is none. Throws `AwsUnavailable`. */
   readKey(keyId: string): Promise<LedgerKey | undefined>;
@@ -87,10 +103,7 @@ export interface Ledger {
    * Gives the lease to go on with; what it holds is what the ledger holds. Throws `Refusal` when the limit does not allow it,
    * the key was switched off, or the lease was swept; `AwsUnavailable`: it may have happened, and `settle` copes with both.
    */
-  extend(
-    lease: Lease,
-    more: { readonly nanoUsd: number; readonly tokens: number; readonly now: number; readonly leaseUntil: number },
-  ): Promise<Lease>;
+  extend(lease: Lease, more: More): Promise<Lease>;
   /**
    * Once, whatever is called how often: record first, then the lease. `lease` undefined: only the record (refused or free
    * requests). What was reserved, and the overrun, are written into the record here.

@@ -3,12 +3,12 @@ import { CausewayError } from "../../shared/errors.ts";
 import { pause } from "../../shared/retry.ts";
 import { aboveWholeLimit, type Judgement, judgeExtension, judgeReservation } from "./judge-write.ts";
 import { leaseIn, leaseOf, ledgerKeyOf, type StoredLease, withChanges } from "./key-item.ts";
-import type { Lease, LedgerKey, ReserveRequest } from "./ledger.ts";
+import type { Lease, LedgerKey, More, ReserveRequest } from "./ledger.ts";
 import type { LedgerPorts } from "./ledger-ports.ts";
 import { countedWindows } from "./limits.ts";
 import { expireLease } from "./settle.ts";
 import { joinWrite, leaveWrite, pauseInLine, placesThatAreOver, standsInLine } from "./waiting-line.ts";
-import { extendWrite, type More, reserveWrite, type Wanted } from "./write-expressions.ts";
+import { extendWrite, reserveWrite, type Wanted } from "./write-expressions.ts";
 
 /** A key is not changed so often within one request. */
 const mostRenewals = 5;
@@ -24,6 +24,7 @@ type Outcome = Exclude<Judgement, { readonly kind: "done" }> | { readonly kind: 
 /** See `Ledger.reserve`. */
 export async function reserve(request: ReserveRequest, ports: LedgerPorts): Promise<Lease> {
   const { keyId } = request.key;
+  const { asksForCount } = request;
   let wanted: Wanted = { ...request, places: [] };
   let isWaiting = false;
   let renewals = 0;
@@ -31,7 +32,7 @@ export async function reserve(request: ReserveRequest, ports: LedgerPorts): Prom
   let waitsUntil: number | undefined;
   try {
     for (;;) {
-      const outcome = await tryToReserve(wanted, ports);
+      const outcome = await tryToReserve(wanted, asksForCount, ports);
       if (outcome.kind === "reserved") {
         // Whoever got in has left the line by that very write.
         isWaiting = false;
@@ -70,7 +71,8 @@ export async function extend(lease: Lease, more: More, ports: LedgerPorts): Prom
   let { key } = lease;
   let hasSwept = false;
   for (let renewals = 0; renewals <= mostRenewals; ) {
-    const written = await ports.update(keyId, extendWrite(lease, key, more), "waited-for", "changes");
+    // Seldom, and the last word before the stream's end on how many others run.
+    const written = await ports.update(keyId, extendWrite(lease, key, more), "waited-for", "all");
     if (written.isWritten) {
       const stored = leaseIn(written.changed, requestId);
       return {
@@ -78,12 +80,14 @@ export async function extend(lease: Lease, more: More, ports: LedgerPorts): Prom
         nanoUsd: stored?.nanoUsd ?? lease.nanoUsd + more.nanoUsd,
         tokens: stored?.tokens ?? lease.tokens + more.tokens,
         sequence: lease.sequence + 1,
-        key: withChanges(key, written.changed),
+        key: besideOne(ledgerKeyOf(keyId, written.changed)),
       };
     }
     const judged = judgeExtension(written.item, lease, key, more);
-    if (judged.kind === "done") return leaseOf(judged.lease, ledgerKeyOf(keyId, written.item ?? {}), admittedAt);
+    if (judged.kind === "done")
+      return leaseOf(judged.lease, besideOne(ledgerKeyOf(keyId, written.item ?? {})), admittedAt);
     if (judged.kind === "renewed") {
+      more.renewed(judged.key);
       key = judged.key;
       renewals += 1;
       continue;
@@ -95,7 +99,7 @@ export async function extend(lease: Lease, more: More, ports: LedgerPorts): Prom
   throw changesWithoutEnd(keyId);
 }
 
-async function tryToReserve(wanted: Wanted, ports: LedgerPorts): Promise<Outcome> {
+async function tryToReserve(wanted: Wanted, asksForCount: boolean, ports: LedgerPorts): Promise<Outcome> {
   const { key, now } = wanted;
   const refusal = aboveWholeLimit(key, countedWindows(key, wanted.family, now), wanted, now);
   if (refusal !== undefined) {
@@ -106,12 +110,12 @@ async function tryToReserve(wanted: Wanted, ports: LedgerPorts): Promise<Outcome
     return { kind: "refused", refusal, expired: [], mayWait: false };
   }
   const reservation = reserveWrite(wanted);
-  const isWhole = ports.random() < wholeShare;
+  const isWhole = asksForCount || ports.random() < wholeShare;
   const written = await ports.update(key.keyId, reservation.write, "waited-for", isWhole ? "all" : "changes");
   if (written.isWritten) {
     const stored = { ...reservation.lease, requestId: wanted.requestId, sequence: 0, isDead: false };
     const newer = isWhole
-      ? ledgerKeyOf(key.keyId, written.changed)
+      ? besideOne(ledgerKeyOf(key.keyId, written.changed))
       : withChanges(key, written.changed, reservation.forgotten);
     return { kind: "reserved", lease: leaseOf(stored, newer, now) };
   }
@@ -119,6 +123,11 @@ async function tryToReserve(wanted: Wanted, ports: LedgerPorts): Promise<Outcome
   if (judged.kind !== "done") return judged;
   // Reserved, and so charged, by the policy that it was written under, whatever came since.
   return { kind: "reserved", lease: leaseOf(judged.lease, withChanges(key, written.item ?? {}), now) };
+}
+
+/** The key as the others see it, of whom a lease's holder is none. */
+function besideOne(key: LedgerKey): LedgerKey {
+  return { ...key, leaseCount: Math.max(0, key.leaseCount - 1) };
 }
 
 /** What cannot be swept now is the sweeper's; the request is refused by what is still in its way. */

@@ -13,6 +13,8 @@ const mostTurns = 5;
 
 type SettlePorts = Pick<LedgerPorts, "update" | "putRecord" | "correct" | "now">;
 
+type ExpirePorts = SettlePorts & Pick<LedgerPorts, "findOrphan">;
+
 /** See `Ledger.settle`. */
 export async function settle(lease: Lease | undefined, record: UsageRecord, ports: SettlePorts): Promise<void> {
   if (lease === undefined) {
@@ -37,7 +39,7 @@ export async function settle(lease: Lease | undefined, record: UsageRecord, port
 }
 
 /** Settles a lease that is over by what it holds. `alive`: it was extended meanwhile. Throws `AwsUnavailable`; then it may be repeated. */
-export async function expireLease(keyId: string, seen: StoredLease, ports: SettlePorts): Promise<"settled" | "alive"> {
+export async function expireLease(keyId: string, seen: StoredLease, ports: ExpirePorts): Promise<"settled" | "alive"> {
   const given = await ports.update(keyId, giveUpWrite(seen), "afterwards", "all");
   const item = given.isWritten ? given.changed : given.item;
   // As it is from now on: no extension succeeds any more.
@@ -45,8 +47,11 @@ export async function expireLease(keyId: string, seen: StoredLease, ports: Settl
   // Somebody else has settled it.
   if (lease === undefined) return "settled";
   if (!given.isWritten) return "alive";
-  const record = expiredRecord(keyId, lease);
+  const orphan = await ports.findOrphan(lease);
+  const record = expiredRecord(keyId, lease, orphan);
   const earlier = await ports.putRecord(record);
+  // While the lease is there, for whoever dies in between is followed by another sweeper; and the account counts it once.
+  await orphan.count((earlier ?? record).realNanoUsd);
   await removeLease(keyId, lease, lease.nanoUsd, earlier?.chargedNanoUsd ?? record.chargedNanoUsd, undefined, ports);
   return "settled";
 }

@@ -3,6 +3,7 @@ import type { UsageRecord } from "../counting/usage-record.ts";
 import { timeOfRequestId } from "../request-id.ts";
 import { noUsage } from "../token-usage.ts";
 import type { StoredLease } from "./key-item.ts";
+import type { Orphan } from "./ledger-ports.ts";
 
 export interface ExpiredKey {
   readonly keyId: string;
@@ -91,25 +92,36 @@ async function sweepKeys(
   return isInTime;
 }
 
-/** What is known of a request whose end nobody saw: it is charged what it had reserved. A late settlement replaces it. */
-export function expiredRecord(keyId: string, lease: StoredLease): UsageRecord {
-  const { requestId, call, nanoUsd } = lease;
+/** Sums of a day stay exact. */
+const mostRealNanoUsd = 4_000_000 * 1_000_000_000;
+
+/**
+ * What is known of a request whose end nobody saw: it is charged what it had reserved, and its account is taken to have cost
+ * that at list price, which a multiplier of 0 does not tell. A late settlement replaces it.
+ */
+export function expiredRecord(
+  keyId: string,
+  lease: StoredLease,
+  { accountId, provider, modelServed }: Omit<Orphan, "count">,
+): UsageRecord {
+  const { requestId, call, nanoUsd, multiplierThousandths } = lease;
   const startedAt = timeOfRequestId(requestId);
   const endedAt = Math.max(startedAt, lease.expiresAt);
   return {
     requestId,
     keyId,
-    accountId: "",
-    provider: "",
+    accountId,
+    provider,
     platform: call.platform,
     operation: call.operation,
     modelAsked: call.model,
-    modelServed: "",
+    modelServed,
     family: lease.family ?? "",
     usage: noUsage,
     usageSource: "none",
     chargedNanoUsd: nanoUsd,
-    realNanoUsd: 0,
+    realNanoUsd:
+      multiplierThousandths === 0 ? 0 : Math.min(mostRealNanoUsd, Math.round((nanoUsd / multiplierThousandths) * 1000)),
     reservedNanoUsd: nanoUsd,
     overrunNanoUsd: 0,
     priceVersion: "",
@@ -122,7 +134,7 @@ export function expiredRecord(keyId: string, lease: StoredLease): UsageRecord {
     firstByteMilliseconds: null,
     milliseconds: endedAt - startedAt,
     extensions: lease.sequence,
-    accountsTried: 0,
+    accountsTried: accountId === "" ? 0 : 1,
     client: "",
     network: "",
   };

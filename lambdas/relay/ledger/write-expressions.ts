@@ -1,7 +1,7 @@
 // The ledger's writes as DynamoDB's expressions. Each is idempotent: repeated after a lost answer, its condition fails.
-import { type Attribute, number, yes } from "./attributes.ts";
+import { type Attribute, number, text, yes } from "./attributes.ts";
 import { leaseAttribute, type StoredLease } from "./key-item.ts";
-import type { Lease, LedgerKey, ReservedCall } from "./ledger.ts";
+import type { Lease, LedgerKey, More, ReservedCall } from "./ledger.ts";
 import { countedWindows, limitOf } from "./limits.ts";
 import { isForgettable, minuteOf, readWindow, requestsWindow, tokensWindow } from "./windows.ts";
 
@@ -24,6 +24,7 @@ export interface Wanted {
   readonly requestId: string;
   readonly key: LedgerKey;
   readonly call: ReservedCall;
+  readonly accountId: string | undefined;
   readonly nanoUsd: number;
   readonly tokens: number;
   readonly family: string | undefined;
@@ -110,16 +111,11 @@ export function reserveWrite(wanted: Wanted): Reservation {
     minute: policy.tokensPerMinute === null ? undefined : minute,
     family: wanted.family,
     call: wanted.call,
+    accountId: wanted.accountId,
+    multiplierThousandths: policy.multiplierThousandths,
   };
   values[":lease"] = leaseAttribute(lease);
   return { write: writeOf(condition, update, names, values), lease, forgotten };
-}
-
-export interface More {
-  readonly nanoUsd: number;
-  readonly tokens: number;
-  readonly now: number;
-  readonly leaseUntil: number;
 }
 
 /** More for a running request, in the windows in which it was admitted; `key`: the policy that counts now. */
@@ -127,7 +123,7 @@ export function extendWrite(lease: Lease, key: LedgerKey, more: More): Write {
   const { requestId, windows, sequence, prepaid } = lease;
   const names: Record<string, string> = {
     ...{ "#on": "on", "#v": "v", "#exp": "exp", "#L": "L", "#u": "u", "#id": requestId },
-    ...{ "#n": "n", "#x": "x", "#c": "c", "#t": "k", "#e": "e" },
+    ...{ "#n": "n", "#x": "x", "#c": "c", "#t": "k", "#e": "e", "#s": "s" },
   };
   const values: Record<string, Attribute> = {
     ":yes": yes,
@@ -139,8 +135,10 @@ export function extendWrite(lease: Lease, key: LedgerKey, more: More): Write {
     ":cost": number(more.nanoUsd),
     ":tokens": number(more.tokens),
     ":e": number(more.leaseUntil),
+    ":s": text(more.accountId),
   };
-  let update = "SET #L.#id.#c = #L.#id.#c + :cost, #L.#id.#t = #L.#id.#t + :tokens, #L.#id.#n = :next, #L.#id.#e = :e";
+  let update =
+    "SET #L.#id.#c = #L.#id.#c + :cost, #L.#id.#t = #L.#id.#t + :tokens, #L.#id.#n = :next, #L.#id.#e = :e, #L.#id.#s = :s";
   if (lease.minute !== undefined) {
     // Counted, not refused: who is admitted may finish, and the next request of this minute waits for it.
     names["#k"] = tokensWindow(minuteOf(more.now));

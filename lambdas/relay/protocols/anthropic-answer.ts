@@ -2,7 +2,7 @@
 import type { Refusal } from "../refusal.ts";
 import { mergeAnthropicUsage, readAnthropicUsage } from "../wire/anthropic-usage.ts";
 import { jsonTextLength, readEvent, writeEvent } from "../wire/event-text.ts";
-import { type JsonObject, objectOf, parseJson, textOf } from "../wire/json-values.ts";
+import { countOf, type JsonObject, objectOf, parseJson, textOf } from "../wire/json-values.ts";
 import { anthropicError } from "./anthropic-refusal.ts";
 import { EventAnswer } from "./event-answer.ts";
 import type { JsonFacts } from "./json-answer.ts";
@@ -96,7 +96,8 @@ export class AnthropicStream extends EventAnswer<State> {
     if (usage !== undefined) {
       this.#usage = mergeAnthropicUsage(this.#usage, usage);
       // Without a count of its own, what stands there as output is still the placeholder.
-      if (typeof usage.output_tokens === "number") this.reported = readAnthropicUsage(this.#usage);
+      if (typeof usage.output_tokens === "number" || countOf(usage.output_tokens) > 0)
+        this.reported = readAnthropicUsage(this.#usage);
     }
     this.made(objectOf(delta?.container)?.id);
     if (textOf(delta?.stop_reason) !== undefined) this.state = { ...this.state, isStopped: true };
@@ -120,7 +121,7 @@ export class AnthropicStream extends EventAnswer<State> {
     return writeEvent("error", anthropicError(refusal, 0).body);
   }
 
-  protected pingBytes(): Buffer {
+  protected override pingBytes(): Buffer {
     return pingEvent;
   }
 }

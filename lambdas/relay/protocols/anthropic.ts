@@ -16,12 +16,13 @@ import {
   type Protocol,
 } from "./protocol.ts";
 import { readBody, readModel, readPathModel } from "./request-body.ts";
+import { withoutWindowMark } from "./window-mark.ts";
 
 const operations: readonly Operation[] = [
   { name: "messages", method: "POST", path: /^\/v1\/messages$/ },
   { name: "count-tokens", method: "POST", path: /^\/v1\/messages\/count_tokens$/ },
   { name: "models", method: "GET", path: /^\/v1\/models$/ },
-  { name: "model", method: "GET", path: /^\/v1\/models\/([^/]+)$/ },
+  { name: "model", method: "GET", path: /^\/v1\/models\/(.+)$/ },
 ];
 
 const unserved: readonly Unserved[] = [
@@ -49,27 +50,27 @@ export const anthropic: Protocol = {
     const own = answerOwn(request);
     if (own !== undefined) return own;
     const found = findOperation(operations, unserved, request);
-    const upstream = {
+    const message = {
       method: request.method,
       path: request.path,
       query: queryWithoutKeys(request.query),
       headers: headersForUpstream(request.headers),
       body: request.body,
     };
-    const common = { platform: "anthropic", operation: found.name, upstream } as const;
+    const named = { platform: "anthropic", operation: found.name } as const;
     const free = { metering: "free", answers: "json", demand: freeDemand, sessions: [], boundIds: [] } as const;
-    if (request.method === "GET") return { ...common, ...free, model: readPathModel(found) };
+    if (request.method === "GET") return { ...named, ...free, upstream: message, model: readPathModel(found) };
     const body = readBody(request, decisiveMembers);
-    const model = readModel(body.json.model);
+    const { model, upstream } = withoutWindowMark(readModel(body.json.model), message, body);
+    const common = { ...named, upstream, model };
     const boundIds = anthropicBoundIds(body.json);
     const sessions = anthropicSessions(body, request);
-    if (found.name === "count-tokens") return { ...common, ...free, model, sessions, boundIds };
+    if (found.name === "count-tokens") return { ...common, ...free, sessions, boundIds };
     refuseHiddenModels(body.json);
     const answers = flagOf(body.json.stream, "stream") ? "sse" : "json";
     return {
       ...common,
       metering: "metered",
-      model,
       answers,
       demand: anthropicDemand(body, model),
       sessions,

@@ -2,11 +2,24 @@
 import { Refusal } from "../refusal.ts";
 import type { TokenUsage } from "../token-usage.ts";
 import { EventFramer } from "../wire/event-framing.ts";
-import { readEvent } from "../wire/event-text.ts";
+import { readEvent, writeEvent } from "../wire/event-text.ts";
+import { objectOf, parseJson } from "../wire/json-values.ts";
 import type { AnswerReader } from "./protocol.ts";
 
 const nothing = Buffer.alloc(0);
 const blankLine = Buffer.from("\n\n");
+
+const colon = 0x3a;
+const idLine = /(^|[\r\n])id:/;
+
+/** The SDKs of OpenAI skip comments (SSEDecoder), and so do other clients: OpenRouter sends them all the time. */
+const pingComment = Buffer.from(": ping\n\n");
+
+/**
+ * Behind an event with an id, the Python SDK of OpenAI takes any blank line for an event, and fails at its missing data
+ * (openai-python#2722): the comment stands at the beginning of the next event, then.
+ */
+const pingLine = Buffer.from(": ping\n");
 
 /** At most so many ids of an answer are kept: the response's own, and what it refers to. */
 const mostMadeIds = 16;
@@ -36,11 +49,16 @@ export abstract class EventAnswer<State> implements AnswerReader {
   readonly #framer: EventFramer;
   /** The last event passed without its blank line. */
   #isUnended = false;
+  /** Of the first event that is no comment, as of all that follow; undefined before it. */
+  #hasId: boolean | undefined;
 
   constructor(state: State) {
     this.state = state;
     this.sent = state;
-    this.#framer = new EventFramer((event) => this.take(event));
+    this.#framer = new EventFramer((event) => {
+      if (this.#hasId === undefined && event[0] !== colon) this.#hasId = idLine.test(event.toString("latin1"));
+      return this.take(event);
+    });
   }
 
   get usage(): TokenUsage | undefined {
@@ -70,7 +88,8 @@ export abstract class EventAnswer<State> implements AnswerReader {
       return rest;
     }
     const { data } = readEvent(rest);
-    if (data === undefined || !this.isWhole(data)) return nothing;
+    if (data === undefined) return this.#bareError(rest);
+    if (!this.isWhole(data)) return nothing;
     const event = Buffer.concat([rest, blankLine]);
     const taken = this.take(event);
     this.#isUnended = taken === event;
@@ -98,7 +117,10 @@ export abstract class EventAnswer<State> implements AnswerReader {
   protected abstract closing(reason: "budget" | "deadline"): string;
   /** `isWithin`: in the place of the event that is being taken; else behind what was passed on. */
   protected abstract failing(refusal: Refusal, isWithin: boolean): string;
-  protected abstract pingBytes(): Buffer;
+
+  protected pingBytes(): Buffer {
+    return this.#hasId === true ? pingLine : pingComment;
+  }
 
   protected isWhole(data: string): boolean {
     try {
@@ -119,6 +141,12 @@ export abstract class EventAnswer<State> implements AnswerReader {
   protected made(id: unknown): void {
     if (typeof id !== "string" || id === "" || this.madeIds.length >= mostMadeIds || this.madeIds.includes(id)) return;
     this.madeIds.push(id);
+  }
+
+  /** Google ends streams that it sheds with the JSON of an error, which is no event (theopenco/llmgateway#3616): it is made one. */
+  #bareError(rest: Buffer): Buffer {
+    const said = objectOf(parseJson(rest.toString("utf8")));
+    return objectOf(said?.error) === undefined ? nothing : this.take(Buffer.from(writeEvent(undefined, said)));
   }
 
   #onItsOwn(text: string): Buffer {

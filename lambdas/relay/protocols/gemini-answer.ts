@@ -67,7 +67,7 @@ export class GeminiStream extends EventAnswer<State> {
     return isWithin ? text : this.#goingOn(text);
   }
 
-  protected pingBytes(): Buffer {
+  protected override pingBytes(): Buffer {
     if (this.isComplete) return nothing;
     if (this.sent.isStretched) return stretch;
     this.state = { isStretched: true };

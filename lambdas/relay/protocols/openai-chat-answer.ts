@@ -1,17 +1,15 @@
 // Answers of OpenAI's Chat Completions: usage, open choices and the end of a stream, read while its bytes pass.
 import type { Refusal } from "../refusal.ts";
-import type { TokenUsage } from "../token-usage.ts";
+import { type TokenUsage, tokensOf } from "../token-usage.ts";
 import { jsonTextLength, readEvent, writeEvent } from "../wire/event-text.ts";
 import { type JsonObject, objectOf, objectsOf, parseJson, textOf } from "../wire/json-values.ts";
-import { readChatUsage } from "../wire/openai-usage.ts";
+import { chunkUsageOf, readChatUsage } from "../wire/openai-usage.ts";
 import { EventAnswer } from "./event-answer.ts";
 import type { JsonFacts } from "./json-answer.ts";
 import { openaiError } from "./openai-refusal.ts";
 import { withoutNullUsage } from "./openai-usage-request.ts";
 import type { Call } from "./protocol.ts";
 
-/** The SDKs of OpenAI skip comments (SSEDecoder), and so do other clients: OpenRouter sends them all the time. */
-const pingComment = Buffer.from(": ping\n\n");
 const nothing = Buffer.alloc(0);
 
 /** What stands before and behind the text of most chunks: an answer's, and a tool call's arguments. */
@@ -27,6 +25,9 @@ const bytesPerToken = 4;
 
 /** Role, end and separators of a choice: tokens that its text does not show. */
 const hiddenTokensPerChoice = 16;
+
+/** What an answer without any text counts as, at most. */
+const emptyAnswerBytes = 100;
 
 /** OpenAI's own limit of `n`. */
 const mostChoices = 128;
@@ -53,6 +54,16 @@ export class ChatStream extends EventAnswer<State> {
     this.#isInjected = call.injected === "include_usage";
     // Where the relay did not ask for it, the client did.
     this.#wantsUsage = !this.#isInjected;
+  }
+
+  /** Without a single token of output, where some was seen, it is a placeholder, and its input alone is believed. */
+  override get usage(): TokenUsage | undefined {
+    const { reported } = this;
+    return reported?.outputTokens === 0 && this.outputBytes > emptyAnswerBytes ? undefined : reported;
+  }
+
+  override get inputUsage(): TokenUsage | undefined {
+    return this.reported !== undefined && tokensOf(this.reported) > 0 ? this.reported : undefined;
   }
 
   /** Compatible servers may end without `[DONE]`: their own end is one where each answer has told why it ended. */
@@ -93,7 +104,7 @@ export class ChatStream extends EventAnswer<State> {
     const choices = objectsOf(chunk.choices);
     const usage = objectOf(chunk.usage);
     this.servedModel ??= textOf(chunk.model);
-    if (usage !== undefined) this.reported = withSearch(readChatUsage(usage), this.#call);
+    this.#report(chunk);
     this.#follow(chunk, choices);
     if (choices.length > 0) {
       const isFirst = choices.some(({ delta }) => objectOf(delta)?.role !== undefined);
@@ -108,6 +119,15 @@ export class ChatStream extends EventAnswer<State> {
     // The chunk that was asked for in the client's name: without choices, and without what else Azure puts there.
     const isAskedFor = usage !== undefined && choices.length === 0 && chunk.prompt_filter_results === undefined;
     return isAskedFor ? nothing : withoutNullUsage(event);
+  }
+
+  /** The last one counts, for servers that tell of it in every chunk: it is of all until then. Zeros take nothing back. */
+  #report(chunk: JsonObject): void {
+    const said = chunkUsageOf(chunk);
+    if (said === undefined) return;
+    const tier = chunk.service_tier ?? this.state.head?.service_tier;
+    const usage = withSearch(readChatUsage(said, tier), this.#call);
+    if (this.reported === undefined || usage.outputTokens > 0) this.reported = usage;
   }
 
   #follow(chunk: JsonObject, choices: readonly JsonObject[]): void {
@@ -146,10 +166,6 @@ export class ChatStream extends EventAnswer<State> {
   protected failing(refusal: Refusal): string {
     return writeEvent(undefined, { error: openaiError(refusal, 0).error });
   }
-
-  protected pingBytes(): Buffer {
-    return pingComment;
-  }
 }
 
 /** Bytes of the text of a chunk that holds one piece of one choice's text and nothing else; -1 for any other. */
@@ -187,7 +203,7 @@ export function readCompletion(call: Call): (completion: JsonObject) => JsonFact
   return (completion) => {
     const usage = objectOf(completion.usage);
     return {
-      usage: usage === undefined ? undefined : withSearch(readChatUsage(usage), call),
+      usage: usage === undefined ? undefined : withSearch(readChatUsage(usage, completion.service_tier), call),
       servedModel: textOf(completion.model),
       madeIds: [],
     };

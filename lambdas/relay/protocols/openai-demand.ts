@@ -59,21 +59,43 @@ function mostOutputOf(json: JsonObject): number | undefined {
   return limits.length === 0 ? undefined : Math.max(...limits);
 }
 
-export function responsesDemand({ json, bytes }: RequestBody, model: string): Demand {
+export function responsesDemand(body: RequestBody, model: string): Demand {
+  const { json, bytes } = body;
   const items = objectsOf(json.input);
   const content = contentOf(items);
   const tools = toolsOf(json).flatMap((tool) => serverToolOf(tool) ?? []);
   const most = positiveOf(json.max_tool_calls) ?? mostCallsUnstated;
   const refers = ["previous_response_id", "conversation", "prompt"].some((name) => json[name] != null);
+  const compacts = json.context_management != null;
+  const isHidden = tools.length > 0 || compacts || items.some(isCompactionTrigger) || items.some(isUpdate);
+  // What is stored may hold an update that says otherwise.
+  const effort = refers ? undefined : objectOf(json.reasoning)?.effort;
+  const inputBytes = inputBytesOf(bytes, json, model, content.images);
   return {
-    inputBytes: inputBytesOf(bytes, json, model, content.images),
+    // A compaction on the way reads what the answer reads, and writes an output of its own, which no limit of the request holds.
+    inputBytes: compacts ? inputBytes * 2 : inputBytes,
     hasInputElsewhere: content.isElsewhere || refers || tools.length > 0 || items.some(isStored),
-    mostOutputTokens: positiveOf(json.max_output_tokens),
-    answers: 1,
-    hasVisibleOutput: json.stream === true && tools.length === 0 && isVisible(model, objectOf(json.reasoning)?.effort),
+    mostOutputTokens: compacts ? undefined : positiveOf(json.max_output_tokens),
+    answers: compacts ? 2 : 1,
+    hasVisibleOutput: json.stream === true && !isHidden && isVisible(model, effort),
     serverTools: Object.fromEntries(tools.flatMap(({ name }) => (name === undefined ? [] : [[name, most]]))),
     ...tierOf(json),
   };
+}
+
+/** Of POST /v1/responses/compact: its one output is encrypted, and as long as the model can. */
+export function compactDemand(body: RequestBody, model: string): Demand {
+  return { ...responsesDemand(body, model), mostOutputTokens: undefined, hasVisibleOutput: false };
+}
+
+/** Codex compacts by it (its "remote compaction", second version): the answer is encrypted. */
+function isCompactionTrigger({ type }: JsonObject): boolean {
+  return type === "compaction_trigger";
+}
+
+/** It overrides what the request says of reasoning (ResponseConfigurationUpdateItemParam of the SDK). */
+function isUpdate({ type }: JsonObject): boolean {
+  return type === "configuration_update";
 }
 
 /** An item that is only named; its type may be left out (ItemReference of the SDK). */

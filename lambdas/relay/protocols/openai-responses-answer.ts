@@ -8,8 +8,6 @@ import type { JsonFacts } from "./json-answer.ts";
 import { openaiError } from "./openai-refusal.ts";
 import type { Call } from "./protocol.ts";
 
-const pingComment = Buffer.from(": ping\n\n");
-
 /** Events that come by the hundred, each with one text of the model: `event: response.output_text.delta` and its like. */
 const namedBeginning = "event: response.";
 const deltaEnd = ".delta";
@@ -31,6 +29,8 @@ export class ResponsesStream extends EventAnswer<State> {
   /** The last event with a sequence number; read only when the relay has to go on counting. */
   #last = "";
   #sentLast = "";
+  /** `response.failed` was told, by the upstream or by the relay. */
+  #isFailureTold = false;
 
   constructor(call: Call) {
     super({ created: undefined, isComplete: false });
@@ -40,6 +40,18 @@ export class ResponsesStream extends EventAnswer<State> {
   override passed(): void {
     super.passed();
     this.#sentLast = this.#last;
+  }
+
+  /**
+   * Some servers end a stream with `error` alone, of which Codex takes no notice (codex-api/src/sse/responses.rs): it would
+   * show that the stream was cut, without the reason, and whether to try again. SDKs have stopped at `error` by then.
+   */
+  override flush(): Buffer {
+    const rest = super.flush();
+    if (this.streamedError === undefined || this.isComplete || this.#isFailureTold) return rest;
+    const { type, message } = this.streamedError;
+    const end = this.#failed({ code: type, message }, this.state.created, nextNumber(this.#last));
+    return Buffer.concat([rest, Buffer.from(end)]);
   }
 
   protected take(event: Buffer): Buffer {
@@ -119,19 +131,18 @@ export class ResponsesStream extends EventAnswer<State> {
   protected failing(refusal: Refusal, isWithin: boolean): string {
     const { error } = openaiError(refusal, 0);
     const { code, message } = error;
-    const { created = "" } = isWithin ? this.state : this.sent;
-    const begun = objectOf(objectOf(parseJson(created))?.response) ?? this.#unbegun();
+    const { created } = isWithin ? this.state : this.sent;
     const next = nextNumber(isWithin ? this.#last : this.#sentLast);
+    this.#isFailureTold = true;
     return (
       numbered("error", next, { code, message, param: null, error }) +
-      numbered("response.failed", next + 1, {
-        response: { ...begun, status: "failed", error: { code, message }, output: [] },
-      })
+      this.#failed({ code, message }, created, next + 1)
     );
   }
 
-  protected pingBytes(): Buffer {
-    return pingComment;
+  #failed(error: { code: string; message: string }, created: string | undefined, number: number): string {
+    const begun = objectOf(objectOf(parseJson(created ?? ""))?.response) ?? this.#unbegun();
+    return numbered("response.failed", number, { response: { ...begun, status: "failed", error, output: [] } });
   }
 
   #unbegun(): JsonObject {

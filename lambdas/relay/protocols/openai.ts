@@ -10,6 +10,7 @@ import { JsonAnswer, type JsonFacts } from "./json-answer.ts";
 import { ChatStream, readCompletion } from "./openai-chat-answer.ts";
 import {
   chatDemand,
+  compactDemand,
   embeddingDemand,
   openaiBoundIds,
   openaiSessions,
@@ -32,6 +33,8 @@ import { type RequestBody, readBody, readModel, readPathModel } from "./request-
 const operations: readonly Operation[] = [
   { name: "chat", method: "POST", path: /^\/v1\/chat\/completions$/ },
   { name: "responses", method: "POST", path: /^\/v1\/responses$/ },
+  { name: "compact", method: "POST", path: /^\/v1\/responses\/compact$/ },
+  { name: "count-tokens", method: "POST", path: /^\/v1\/responses\/input_tokens$/ },
   { name: "embeddings", method: "POST", path: /^\/v1\/embeddings$/ },
   { name: "models", method: "GET", path: /^\/v1\/models$/ },
   { name: "model", method: "GET", path: /^\/v1\/models\/(.+)$/ },
@@ -66,6 +69,7 @@ const decisiveMembers = [
   ...["service_tier", "background", "tools", "reasoning", "reasoning_effort", "prediction", "web_search_options"],
   ...["messages", "input", "functions", "modalities", "audio", "max_tool_calls"],
   ...["previous_response_id", "conversation", "prompt", "models", "fallbacks", "extra_body"],
+  ...["context_management"],
 ];
 
 /** Two things that only have a name of Azure's in the query or a header; its paths are among the unserved ones. */
@@ -91,25 +95,27 @@ export const openai: Protocol = {
       headers: headersForUpstream(request.headers),
       body: request.body,
     };
-    if (request.method === "GET") {
-      const model = readPathModel(found);
-      const free = { metering: "free", answers: "json", demand: freeDemand, sessions: [], boundIds: [] } as const;
-      return { platform: "openai", operation: found.name, upstream, ...free, model };
-    }
+    const named = { platform: "openai", operation: found.name, upstream } as const;
+    const free = { metering: "free", answers: "json", demand: freeDemand, sessions: [], boundIds: [] } as const;
+    if (request.method === "GET") return { ...named, ...free, model: readPathModel(found) };
     const body = readBody(request, decisiveMembers);
     refuseOtherModels(body.json);
-    const isStream = found.name !== "embeddings" && flagOf(body.json.stream, "stream");
+    if (found.name === "count-tokens") {
+      const sessions = openaiSessions(body, request);
+      return { ...named, ...free, model: readModel(body.json.model), sessions, boundIds: openaiBoundIds(body.json) };
+    }
+    const mayStream = found.name === "chat" || found.name === "responses";
+    const isStream = mayStream && flagOf(body.json.stream, "stream");
     const common = {
-      platform: "openai",
-      operation: found.name,
+      ...named,
       metering: "metered",
       model: readModel(body.json.model),
       answers: isStream ? "sse" : "json",
-      upstream,
       sessions: found.name === "embeddings" ? [] : openaiSessions(body, request),
       boundIds: openaiBoundIds(body.json),
     } as const;
     if (found.name === "embeddings") return { ...common, demand: embeddingDemand(body) };
+    if (found.name === "compact") return { ...common, demand: compactDemand(body, common.model) };
     if (found.name === "responses") {
       refuseBackground(body.json);
       return { ...common, demand: responsesDemand(body, common.model), keepsThings: body.json.store !== false };
@@ -122,8 +128,9 @@ export const openai: Protocol = {
   follow(call: Call): AnswerReader {
     if (call.answers === "sse") return call.operation === "chat" ? new ChatStream(call) : new ResponsesStream(call);
     if (call.operation === "chat") return new JsonAnswer(readCompletion(call));
-    if (call.operation === "responses") return new JsonAnswer(readResponse(call));
-    return new JsonAnswer(readEmbeddings);
+    if (call.operation === "embeddings") return new JsonAnswer(readEmbeddings);
+    // Of responses and of what compacts them; counts of tokens and lists of models have no usage.
+    return new JsonAnswer(readResponse(call));
   },
 };
 
@@ -132,7 +139,7 @@ function askingForUsage(answers: string, upstream: UpstreamMessage, body: Reques
   const asking = answers === "sse" ? askForUsage(body) : undefined;
   if (asking === undefined) return {};
   const { "content-encoding": _, ...headers } = upstream.headers;
-  return { upstream: { ...upstream, headers, body: asking }, injected: "include_usage" };
+  return { upstream: { ...upstream, headers, body: asking }, uninjected: upstream, injected: "include_usage" };
 }
 
 function readEmbeddings(answer: JsonObject): JsonFacts {

@@ -65,6 +65,8 @@ export interface Call {
   readonly boundIds: readonly string[];
   /** What the protocol itself put into the body, and takes out of the answer again. */
   readonly injected?: "include_usage";
+  /** What goes to an upstream that refuses what was injected: the client's own message. Absent: nothing was injected. */
+  readonly uninjected?: UpstreamMessage;
   /** The answer's ids may be asked for later (`store` of the Responses API): its reader names them. */
   readonly keepsThings?: boolean;
 }

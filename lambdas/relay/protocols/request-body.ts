@@ -14,8 +14,12 @@ export interface RequestBody {
   readonly json: JsonObject;
 }
 
-/** A name in a vendor's catalogue, with slashes and colons where it has them; longer or odder ones are typing errors. */
-const modelForm = /^[\w.:@/+~[\]-]{1,200}$/;
+/**
+ * A name in a vendor's catalogue, or of a gateway's making: with a provider before a comma (claude-code-router), an effort in
+ * parentheses (CLIProxyAPI), in Chinese (one-api and its kin). Longer or odder ones are typing errors.
+ */
+const modelForm = /^[\p{L}\p{M}\p{N}_.:@/+~[\](),-]+$/u;
+const mostModelBytes = 200;
 
 /** A list or an object takes some fifty bytes of memory for two of the body: 30 KB of gzip would become a gigabyte. */
 const mostValues = 1_000_000;
@@ -93,11 +97,18 @@ function fold(name: string): string {
 /** Throws `Refusal` BodyInvalid where the model is missing. */
 export function readModel(model: unknown): string {
   if (typeof model !== "string" || model === "") throw new Refusal("BodyInvalid", "model: give the name of a model.");
-  if (!modelForm.test(model)) throw new Refusal("BodyInvalid", "model: this is no name of a model.");
+  if (Buffer.byteLength(model) > mostModelBytes || !modelForm.test(model)) {
+    throw new Refusal("BodyInvalid", "model: this is no name of a model.");
+  }
   return model;
 }
 
+/** What HTTP carries in a path, as it is. */
+const inPath = /^[\x21-\x7e]+$/;
+
 /** Of an operation whose path names a model; empty where none does. Throws `Refusal` BodyInvalid. */
 export function readPathModel({ parts: [model] }: Found): string {
-  return model === undefined ? "" : readModel(model);
+  if (model === undefined) return "";
+  if (!inPath.test(model)) throw new Refusal("BodyInvalid", "model: a path names models in ASCII alone.");
+  return readModel(model);
 }

@@ -60,6 +60,7 @@ export function anthropicProvider({ name, settings, baseUrlOf, probeModelOf }: V
     judge: judgeAnthropic,
     judgeStreamed: judgingStreamed(anthropicStatuses, judgeAnthropic),
     foresee: foreseeAnthropic,
+    servedTier: () => undefined,
     passHeader: (header) => passedHeaders.has(header),
     probe(account, secret) {
       const headers = { ...authorization(account, secret), "anthropic-version": ownVersion };

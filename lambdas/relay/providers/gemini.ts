@@ -1,6 +1,7 @@
 // Google's Gemini API with an API key, at its own address or at a gateway that speaks it.
 import * as z from "zod";
 import { proxyCredentialFields } from "../credentials/account-proxy.ts";
+import { geminiTierOf } from "../wire/gemini-usage.ts";
 import { judgingStreamed } from "./account-verdicts.ts";
 import { apiKeyField } from "./credential-fields.ts";
 import { geminiStatuses, judgeGemini } from "./gemini-answers.ts";
@@ -18,7 +19,10 @@ const settings = z.strictObject({
   }),
 });
 
-const passedHeaders: ReadonlySet<string> = new Set(["content-type", "cache-control", "allow"]);
+/** Clients that ask for priority look there whether they were served in it (guide "Priority inference"). */
+const tierHeader = "x-gemini-service-tier";
+
+const passedHeaders: ReadonlySet<string> = new Set(["content-type", "cache-control", "allow", tierHeader]);
 
 /** A key may be restricted to apps that name themselves so: a client's own names would make Google refuse the relay's key. */
 const namesOfApps = ["x-android-package", "x-android-cert", "x-ios-bundle-identifier"] as const;
@@ -60,6 +64,7 @@ export const gemini: Provider = {
   judgeStreamed: judgingStreamed(geminiStatuses, judgeGemini),
   // Google tells its limits only when they are reached.
   foresee: () => undefined,
+  servedTier: (headers) => geminiTierOf(headers[tierHeader]).tier,
   passHeader: (header) => passedHeaders.has(header),
   probe(account, secret) {
     const url = upstreamUrl(baseUrlOf(account), { path: "/v1beta/models", query: "pageSize=1" }, "at-end");

@@ -28,11 +28,14 @@ interface Variant {
   readonly settings: z.ZodObject;
   baseUrlOf(account: Account): string;
   probeModelOf(account: Account): string | undefined;
+  /** Its streams tell of their usage by themselves, and it refuses to be asked for it. */
+  refusesToBeAskedForUsage(account: Account): boolean;
   /** Beyond the key. */
   ownHeaders(account: Account): Readonly<Record<string, string>>;
 }
 
-export function openaiProvider({ name, settings, baseUrlOf, probeModelOf, ownHeaders }: Variant): Provider {
+export function openaiProvider(variant: Variant): Provider {
+  const { name, settings, baseUrlOf, probeModelOf, ownHeaders } = variant;
   const authorization = (account: Account, secret: unknown): Record<string, string> => ({
     ...ownHeaders(account),
     authorization: `Bearer ${credential.parse(secret).apiKey}`,
@@ -45,13 +48,15 @@ export function openaiProvider({ name, settings, baseUrlOf, probeModelOf, ownHea
     baseUrlOf,
     prepare(call, account, secret) {
       const model = mappedModel(account, call.model);
-      const message = model === call.model ? call.upstream : renameBodyModel(call.upstream, model);
+      const asked = variant.refusesToBeAskedForUsage(account) ? (call.uninjected ?? call.upstream) : call.upstream;
+      const message = model === call.model ? asked : renameBodyModel(asked, model);
       const url = upstreamUrl(baseUrlOf(account), message, "anywhere");
       return upstreamRequest(message, url, authorization(account, secret));
     },
     judge: judgeOpenai,
     judgeStreamed: judgingStreamed(openaiStatuses, judgeOpenai),
     foresee: foreseeOpenai,
+    servedTier: () => undefined,
     passHeader: (header) => passedHeaders.has(header),
     probe(account, secret) {
       const headers = authorization(account, secret);

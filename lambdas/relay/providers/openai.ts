@@ -11,6 +11,11 @@ const idField = z
 const settings = z.strictObject({
   organization: idField.meta({ title: "Organisation", description: "org-…, where the key belongs to several." }),
   project: idField.meta({ title: "Project", description: "proj_…, where the key is not a project's own." }),
+  usualTier: z.enum(["priority"], 'Give "priority", or leave it out.').optional().meta({
+    title: "Project Service Tier",
+    description:
+      "priority, where the project's settings at OpenAI say Fast or Priority: requests that name no tier are served and billed in it, and so much is reserved for them.",
+  }),
 });
 
 export const openai = openaiProvider({
@@ -18,6 +23,7 @@ export const openai = openaiProvider({
   settings,
   baseUrlOf: () => "https://api.openai.com",
   probeModelOf: () => undefined,
+  refusesToBeAskedForUsage: () => false,
   ownHeaders(account) {
     const { organization, project } = settings.parse(account.settings);
     return {

@@ -70,6 +70,8 @@ export interface Provider {
   judgeStreamed(error: { readonly type: string; readonly message: string }, asked: Asked, now: number): Verdict;
   /** Of headers of a success: a limit that the next request would meet, so that the scheduler knows before a refusal. */
   foresee(headers: Readonly<Record<string, string>>, asked: Asked, now: number): AccountChange | undefined;
+  /** Service tier in which the answer was served, where its headers tell it; what the body says counts before. */
+  servedTier(headers: Readonly<Record<string, string>>): string | undefined;
   /** Headers of the answer that may go to the client: none that tells of the account. */
   passHeader(name: string): boolean;
   /** The cheapest call that shows that the credential works: a 2xx does. What else comes is judged as any answer. */

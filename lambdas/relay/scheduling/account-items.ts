@@ -3,7 +3,7 @@
 // | Item                                   | Holds                                                                       |
 // |----------------------------------------|-----------------------------------------------------------------------------|
 // | `a#<accountId>`                        | `account` (settings, versions), `condition`, `familyConditions`, `lastProbe`, `told` |
-// | `s#<accountId>#<shard>`                | `leases` {requestId: until}, `lastAt`, sums `a<minute>` answers, `e<minute>` errors, `f<minute>` first byte, `c<day>` cost |
+// | `s#<accountId>#<shard>`                | `leases` {requestId: until}, `lastAt`, `expiresAt`, sums `a<minute>` answers, `e<minute>` errors, `f<minute>` first byte, `c<day>` cost |
 // | `g#<group>`                            | `value` (the group), `version`                                              |
 // | `p#<platform>#<model>#<effectiveFrom>` | `value` (the price)                                                         |
 // | `settings`                             | `value`, `version`                                                          |
@@ -18,7 +18,14 @@ export const snapshotPartition = "relay";
 export const settingsItem = "settings";
 
 export const accountItem = (accountId: string) => `a#${accountId}`;
-export const slotItem = (accountId: string, shard: number) => `s#${accountId}#${shard}`;
+export const slotsPrefix = "s#";
+export const slotItem = (accountId: string, shard: number) => `${slotsPrefix}${accountId}#${shard}`;
+
+export function slotOfItem(item: string): { readonly accountId: string; readonly shard: number } {
+  const [, accountId = "", shard] = item.split("#");
+  return { accountId, shard: Number(shard) };
+}
+
 export const groupItem = (group: string) => `g#${group}`;
 export const priceItem = ({ platform, model, effectiveFrom }: Pick<Price, "platform" | "model" | "effectiveFrom">) =>
   `p#${platform}#${model}#${effectiveFrom}`;

@@ -19,7 +19,7 @@ export const accountSettingsSchema = z.strictObject({
   /** Public settings of the provider, checked against its own schema (`baseUrl` …). */
   settings: z.record(z.string(), z.unknown()).default({}),
   groups: z
-    .array(z.string().regex(/^[a-z][a-z0-9-]{0,40}$/))
+    .array(z.string().regex(/^[a-z][a-z0-9-]{0,40}$/, 'Give lower-case names of letters, digits and "-".'))
     .max(20)
     .default([]),
   /** The lower, the earlier within a tier. */

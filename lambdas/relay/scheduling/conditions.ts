@@ -2,7 +2,7 @@
 import type { AccountChange } from "../providers/provider.ts";
 import type { Account, AccountCondition } from "./account.ts";
 import type { Fleet } from "./fleet.ts";
-import { afterFailure, afterSuccess, isHearsay } from "./next-condition.ts";
+import { afterFailure, afterList, afterSuccess, isHearsay } from "./next-condition.ts";
 
 /** One entry of an account's error history: answers of the same kind within a minute are one. */
 export interface ErrorNote {
@@ -78,6 +78,14 @@ export class AccountConditions {
     const parts = [undefined, ...(family === undefined ? [] : [family])];
     const ill = parts.filter((part) => recovered(conditionOf(account, part)) !== undefined);
     await Promise.all(ill.map((part) => this.#move(account, part, recovered).catch(onFailure)));
+  }
+
+  /** After a test by schedule that asked for a list of models. */
+  async answersLists(account: Account, sentAt: number): Promise<void> {
+    const { now, onFailure } = this.#ports;
+    const recovered = (present: AccountCondition | undefined) => present && afterList(present, sentAt, now());
+    if (recovered(account.condition) === undefined) return;
+    await this.#move(account, undefined, recovered).catch(onFailure);
   }
 
   async #move(

@@ -20,6 +20,12 @@ export const growingPausesMilliseconds = [
 /** An overload is the provider's, not the account's, and passes sooner. */
 const longestOverloadMilliseconds = 2 * minute;
 
+/**
+ * A list of models may be answered where messages are refused. So whom such a test brought back, and a message locked out
+ * again, waits for the next one's good word, by the times that this happened in a row.
+ */
+const relapsePausesMilliseconds = [0, hour, 2 * hour, 4 * hour, 8 * hour, 24 * hour] as const;
+
 /** What one key alone says of an account never pauses it; so long at most it is that key's last choice. */
 const longestAccusalMilliseconds = 30 * minute;
 
@@ -55,9 +61,10 @@ export function afterFailure(
   accuser?: string,
 ): AccountCondition | undefined {
   if (present !== undefined && sentAt < present.since) return undefined;
-  // What only a person or a probe mends is not turned into a pause that is over by itself.
-  const needsHelp = present !== undefined && present.state !== "healthy" && present.until === null;
-  if (needsHelp && change.state !== "unauthorised" && change.state !== "blocked") return undefined;
+  // What only a person or a probe mends is not turned into a pause that is over by itself, and is no worse for being said again.
+  const isNewLockOut =
+    (change.state === "unauthorised" || change.state === "blocked") && change.state !== present?.state;
+  if (present !== undefined && isLockedOut(present) && !isNewLockOut) return undefined;
   if (change.isDoubtful && accuser !== undefined && !isAccusedByAnother(present, accuser)) {
     return afterAccusal(present, change, now, accuser);
   }
@@ -99,6 +106,23 @@ function afterAccusal(
 export function afterSuccess(present: AccountCondition, sentAt: number, now: number): AccountCondition | undefined {
   if (present.state === "healthy" && present.failures === 0) return undefined;
   return sentAt < present.since ? undefined : { ...healthy(now), ...accuserOf(present) };
+}
+
+/**
+ * `undefined`: nothing to change. A test by schedule, which asked for no more than a list of models. It is given requests
+ * again, and the first of them shows whether it is well: until then failures stay counted.
+ */
+export function afterList(present: AccountCondition, sentAt: number, now: number): AccountCondition | undefined {
+  if (present.accusedBy !== undefined || present.state === "healthy") return afterSuccess(present, sentAt, now);
+  const relapses = Math.min(Math.max(present.failures, 1), relapsePausesMilliseconds.length) - 1;
+  const pause = isLockedOut(present) ? (relapsePausesMilliseconds[relapses] ?? 0) : 0;
+  if (sentAt < present.since || now - present.since < pause) return undefined;
+  return healthy(now, present.failures);
+}
+
+/** Only a person or a test brings it back. */
+export function isLockedOut({ state, until }: AccountCondition): boolean {
+  return state !== "healthy" && until === null;
 }
 
 /** By the schedule. Failures stay counted until a success: whoever fails again at once is paused for longer. */

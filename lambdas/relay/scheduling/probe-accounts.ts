@@ -4,6 +4,7 @@ import type { Provider, UpstreamAnswer } from "../providers/provider.ts";
 import { type Exchange, type Transport, TransportError } from "../transports/transport.ts";
 import type { Account, ProbeResult } from "./account.ts";
 import type { AccountConditions } from "./conditions.ts";
+import { isLockedOut } from "./next-condition.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 type Probing = Pick<Provider, "probe" | "judge">;
@@ -15,7 +16,7 @@ export interface ProbePorts {
   readonly provider: (name: string) => Promise<Probing> | undefined;
   readonly credential: (account: Account) => Promise<unknown>;
   readonly transport: Transport;
-  readonly conditions: Pick<AccountConditions, "changed" | "works">;
+  readonly conditions: Pick<AccountConditions, "changed" | "works" | "answersLists">;
   readonly keepProbe: (accountId: string, result: ProbeResult) => Promise<void>;
   readonly now: () => number;
 }
@@ -51,7 +52,7 @@ const mendedStates: readonly string[] = ["unauthorised", "blocked", "failing"];
 /** By hand; also an account that is switched off or expired. Empty: there is none. */
 export async function probeAccount(accountId: string, ports: ProbePorts): Promise<Probed[]> {
   const account = await ports.account(accountId);
-  return account === undefined ? [] : [await probe(account, ports)];
+  return account === undefined ? [] : [await probe(account, "by-hand", ports)];
 }
 
 /** By schedule: those whose last test is too long ago, the oldest first. Settings say how long; 0: only who is locked out. */
@@ -59,7 +60,7 @@ export async function probeDueAccounts(ports: ProbePorts): Promise<Probed[]> {
   const { accounts, settings } = await ports.read();
   const regularly = settings.probeMinutes === 0 ? Number.POSITIVE_INFINITY : settings.probeMinutes * 60_000;
   const longestOf = (account: Account) =>
-    (isLockedOut(account) ? Math.min(regularly, lockedOutMilliseconds) : regularly) - earlyMilliseconds;
+    (isLockedOut(account.condition) ? Math.min(regularly, lockedOutMilliseconds) : regularly) - earlyMilliseconds;
   const testedAt = ({ lastProbe }: Account) => (lastProbe === undefined ? 0 : Date.parse(lastProbe.at));
   const due = accounts
     .map(({ account }) => account)
@@ -70,21 +71,19 @@ export async function probeDueAccounts(ports: ProbePorts): Promise<Probed[]> {
   const probed: Probed[] = [];
   const work = async () => {
     for (let account = due.shift(); account !== undefined; account = due.shift()) {
-      probed.push(await probe(account, ports));
+      probed.push(await probe(account, "by-schedule", ports));
     }
   };
   await Promise.all(Array.from({ length: mostAtOnce }, work));
   return probed;
 }
 
-function isLockedOut({ condition: { state, until } }: Account): boolean {
-  return state !== "healthy" && until === null;
-}
+type Occasion = "by-hand" | "by-schedule";
 
-async function probe(account: Account, ports: ProbePorts): Promise<Probed> {
+async function probe(account: Account, occasion: Occasion, ports: ProbePorts): Promise<Probed> {
   const { accountId } = account;
   const sentAt = ports.now();
-  const { ok, status, said } = await attempt(account, sentAt, ports);
+  const { ok, status, said } = await attempt(account, sentAt, occasion, ports);
   const result: ProbeResult = {
     at: new Date(sentAt).toISOString(),
     ok,
@@ -100,7 +99,7 @@ async function probe(account: Account, ports: ProbePorts): Promise<Probed> {
 
 type Outcome = Pick<ProbeResult, "ok" | "status" | "said">;
 
-async function attempt(account: Account, sentAt: number, ports: ProbePorts): Promise<Outcome> {
+async function attempt(account: Account, sentAt: number, occasion: Occasion, ports: ProbePorts): Promise<Outcome> {
   let answer: UpstreamAnswer;
   let provider: Probing | undefined;
   let isList = false;
@@ -123,7 +122,10 @@ async function attempt(account: Account, sentAt: number, ports: ProbePorts): Pro
   }
   const { status } = answer;
   if (status >= 200 && status < 300) {
-    if (mendedStates.includes(account.condition.state)) await ports.conditions.works(account, undefined, sentAt);
+    if (mendedStates.includes(account.condition.state)) {
+      if (isList && occasion === "by-schedule") await ports.conditions.answersLists(account, sentAt);
+      else await ports.conditions.works(account, undefined, sentAt);
+    }
     return { ok: true, status, said: "" };
   }
   const verdict = provider.judge(answer, { model: "" }, ports.now());

@@ -117,6 +117,10 @@ async function tell(view: AccountView, present: Conditions, ports: RecoverPorts)
     const { state, until, isQuiet } = standingOfPart(view, part, present, ports.now());
     if (state === "healthy") {
       if (before === undefined) continue;
+      if (isUnproven(before, present.get(part))) {
+        next[part] = before;
+        continue;
+      }
       events.push({ name: "RelayAccountRecovered", detail: { ...facts, family, was: before } });
       continue;
     }
@@ -138,6 +142,12 @@ async function tell(view: AccountView, present: Conditions, ports: RecoverPorts)
   for (const event of events) await ports.announce(event);
   if (events.length > 0) await ports.keepTold(accountId, next);
   return events.length;
+}
+
+/** A list of models brought it back; whether messages pass, the first of them shows. Nobody is told of each turn of that. */
+function isUnproven(told: string, condition: AccountCondition | undefined): boolean {
+  const wasLockedOut = told === "unauthorised" || told === "blocked";
+  return wasLockedOut && condition !== undefined && condition.failures > 0;
 }
 
 interface PartStanding {

@@ -2,6 +2,7 @@
 import { type WorstCost, worstCostOf } from "../counting/cost.ts";
 import { findPrice } from "../counting/find-price.ts";
 import type { Price } from "../counting/price.ts";
+import { usualTiersOf } from "../counting/usual-tiers.ts";
 import type { LedgerKey } from "../ledger/ledger.ts";
 import type { Call, Protocol } from "../protocols/protocol.ts";
 import { Refusal } from "../refusal.ts";
@@ -48,7 +49,8 @@ export async function admit(asked: Asked, ports: ServingPorts): Promise<Admitted
   ]);
   const key = await checked(found, asked, ports);
   const price = findPrice(snapshot.priceOverrides, { platform: call.platform, model: call.model, now });
-  const worst = isFree ? undefined : worstCostOf(call.demand, price, key.policy, snapshot.settings);
+  const usualTiers = usualTiersOf(snapshot, call.platform, call.model);
+  const worst = isFree ? undefined : worstCostOf(call.demand, price, key.policy, snapshot.settings, usualTiers);
   settlement.admitted({ snapshot, price, worst, session, binding });
   const search: Search = {
     requestId: arrival.requestId,

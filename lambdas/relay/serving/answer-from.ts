@@ -4,6 +4,7 @@ import { hasRoom } from "../ledger/limits.ts";
 import { limitHeaders } from "../wire/limit-headers.ts";
 import type { Admitted, Asked } from "./admit.ts";
 import type { Begun } from "./begin-stream.ts";
+import { checkKey } from "./check-key.ts";
 import { MadeThings } from "./made-things.ts";
 import { Meter } from "./meter.ts";
 import { type Passed, passAnswer } from "./pass-answer.ts";
@@ -53,7 +54,7 @@ export function answerFrom(
 function follow(
   begun: Begun,
   { exchange, seat }: Reached,
-  { arrival, call, settlement }: Asked,
+  { arrival, call, identity, settlement }: Asked,
   { key, worst, search }: Admitted,
   lease: Lease | undefined,
   ports: ServingPorts,
@@ -62,12 +63,19 @@ function follow(
   const { reader, arrivals, first, firstByteAt } = begun;
   if (firstByteAt !== undefined) settlement.began(firstByteAt);
   const leaseUntil = arrival.endsAt + leaseMarginMilliseconds;
+  const { accountId } = seat.account;
   const meter =
     lease === undefined || worst === undefined
       ? undefined
-      : new Meter(lease, worst, { ledger: ports.ledger, now: ports.now, leaseUntil });
-  const bind = (ids: readonly string[]) =>
-    ports.bindings.bindThings(key.keyId, ids, seat.account.accountId, ports.now());
+      : new Meter(lease, worst, {
+          ...{ ledger: ports.ledger, now: ports.now, leaseUntil, accountId },
+          renewed: (newer) => {
+            const asking = { hash: identity.hash, sourceIp: arrival.sourceIp, call };
+            // What it is charged by stays the policy that it was admitted under.
+            checkKey(newer, asking, ports.now(), ports.isAddressIn, () => undefined);
+          },
+        });
+  const bind = (ids: readonly string[]) => ports.bindings.bindThings(key.keyId, ids, accountId, ports.now());
   const options = {
     reader,
     arrivals,

@@ -5,11 +5,15 @@ import type { LedgerKey } from "../ledger/ledger.ts";
 interface Kept {
   readonly key: LedgerKey;
   readonly readAt: number;
+  /** When it was last seen how many of its requests run. */
+  readonly countedAt: number;
 }
 
 /** Policies change seldom, and a newer version is seen by the reservation: this only bounds how old figures can be. */
 const longestKeptMilliseconds = 30_000;
 const mostKept = 2000;
+/** As the snapshot's figures of accounts. */
+const freshCountMilliseconds = 2000;
 
 export class KeyCache {
   readonly #read: (keyId: string) => Promise<LedgerKey | undefined>;
@@ -30,16 +34,22 @@ export class KeyCache {
     const readAt = this.#now();
     const key = await this.#read(keyId);
     if (key === undefined) this.#kept.delete(keyId);
-    else this.#keep({ key, readAt });
+    else this.#keep({ key, readAt, countedAt: readAt });
     return { key, isFresh: true };
   }
 
-  /** As a reservation left it. That tells its figures, but not how many requests run: it does not make the whole newer. */
-  saw(key: LedgerKey): void {
+  /** Whether a reservation is to say how many requests run: it then answers with the whole item, which is a third more work. */
+  isCountOld(keyId: string): boolean {
+    const countedAt = this.#kept.get(keyId)?.countedAt ?? Number.NEGATIVE_INFINITY;
+    return this.#now() - countedAt >= freshCountMilliseconds;
+  }
+
+  /** As a reservation left it. That does not make the policy newer. `isCounted`: it was asked how many requests run, too. */
+  saw(key: LedgerKey, isCounted: boolean): void {
     const kept = this.#kept.get(key.keyId);
-    if (kept === undefined || kept.key.version <= key.version) {
-      this.#keep({ key, readAt: kept?.readAt ?? this.#now() });
-    }
+    if (kept !== undefined && kept.key.version > key.version) return;
+    const now = this.#now();
+    this.#keep({ key, readAt: kept?.readAt ?? now, countedAt: isCounted ? now : (kept?.countedAt ?? now) });
   }
 
   #keep(kept: Kept): void {

@@ -1,5 +1,5 @@
 // The meter of one answer: output is paid for in slices before it is passed on, and the next slice is asked for in time.
-import type { Lease, Ledger } from "../ledger/ledger.ts";
+import type { Lease, Ledger, LedgerKey } from "../ledger/ledger.ts";
 import { Refusal } from "../refusal.ts";
 
 export interface MeterPlan {
@@ -17,6 +17,10 @@ export interface MeterPorts {
   now(): number;
   /** Until when the lease must live: the invocation's end and some more. */
   readonly leaseUntil: number;
+  /** Who serves it: known for good by now. */
+  readonly accountId: string;
+  /** Throws `Refusal` where a key that was changed meanwhile does not allow the request any more. */
+  renewed(newer: LedgerKey): void;
 }
 
 /** The next slice is asked for when so much of what is covered is used. */
@@ -62,6 +66,8 @@ export class Meter {
           tokens,
           now: this.#ports.now(),
           leaseUntil: this.#ports.leaseUntil,
+          accountId: this.#ports.accountId,
+          renewed: this.#ports.renewed,
         });
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;

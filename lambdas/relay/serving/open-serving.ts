@@ -3,9 +3,11 @@
 import type { Log } from "../../shared/log.ts";
 import type { Credentials } from "../credentials/open-credentials.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { FindOrphan } from "../ledger/ledger-ports.ts";
 import type { Provider } from "../providers/provider.ts";
 import { RelayLog } from "../relay-log.ts";
 import { AccountConditions, type ConditionPorts } from "../scheduling/conditions.ts";
+import { type OrphanSlots, orphanFinder } from "../scheduling/find-orphan.ts";
 import { Fleet } from "../scheduling/fleet.ts";
 import { SlotBook, type SlotStore } from "../scheduling/slot-book.ts";
 import type { Snapshot } from "../scheduling/snapshot.ts";
@@ -18,10 +20,10 @@ import { RequestTelemetry, type TelemetryPorts } from "./request-telemetry.ts";
 export interface ServingParts {
   readonly accounts: ConditionPorts["store"] & { readSnapshot(now: number): Promise<Snapshot> };
   readonly errors: ConditionPorts["history"];
-  readonly slots: SlotStore;
+  readonly slots: SlotStore & OrphanSlots;
   readonly bindings: Bindings;
   /** `recordDays`: as the settings of the moment say. */
-  openLedger(recordDays: () => number): Ledger;
+  openLedger(ours: { recordDays(): number; readonly findOrphan: FindOrphan }): Ledger;
   readonly credentials: Credentials;
   readonly transport: Transport;
   readonly log: Log;
@@ -44,7 +46,6 @@ export function openServing(parts: ServingParts): ServingPorts {
   const telemetry = new RequestTelemetry({
     ...{ log, now, publishLine: parts.publishLine, announceBurst: parts.announceBurst },
   });
-  const ledger = parts.openLedger(() => settings.recordDays);
   const fleet = new Fleet({
     read: async () => {
       const snapshot = await accounts.readSnapshot(now());
@@ -55,6 +56,11 @@ export function openServing(parts: ServingParts): ServingPorts {
     onStale: (error, ageMilliseconds) =>
       log.warn("scheduler", "goes on with an old snapshot", { error: String(error), ageMilliseconds }),
   });
+  const findOrphan = orphanFinder({
+    ...{ now, slots: parts.slots, snapshot: () => fleet.snapshot() },
+    onFailure: (error, requestId) => telemetry.failure(error, requestId),
+  });
+  const ledger = parts.openLedger({ recordDays: () => settings.recordDays, findOrphan });
   const conditions = new AccountConditions({
     store: accounts,
     history: parts.errors,

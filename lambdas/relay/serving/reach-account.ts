@@ -1,6 +1,4 @@
 // Reach account: the request goes to the best account that has a slot, and to the next one while nothing was answered yet.
-
-import { isErrorNamed } from "../../shared/errors.ts";
 import type { Price } from "../counting/price.ts";
 import { proxyOf } from "../credentials/account-proxy.ts";
 import type { LedgerKey } from "../ledger/ledger.ts";
@@ -14,6 +12,7 @@ import type { AccountView, Snapshot } from "../scheduling/snapshot.ts";
 import { type Exchange, TransportError, type TransportLimits } from "../transports/transport.ts";
 import { type Begun, beginStream } from "./begin-stream.ts";
 import type { ServingPorts } from "./ports.ts";
+import { failureOf, isGivenUp, unusableBy } from "./what-failed.ts";
 
 /** What is known of the request when an account is looked for. */
 export interface Search {
@@ -102,13 +101,14 @@ function leftAsFull({ account }: AccountView, { session }: Search): Seat["left"]
 
 /**
  * Sends to the seat's account, and to others while nothing was answered. Every slot that was taken here is freed again,
- * but that of the account that was reached. Throws the last refusal; `onGivenUp` is called before, where one was given up.
+ * but that of the account that was reached. Throws the last refusal; `onGivenUp` is called before, where one was given up, and
+ * says what that cost its account, nano-USD.
  */
 export async function reachAccount(
   first: Seat,
   search: Search,
   ports: Ports,
-  onGivenUp: (givenUp: GivenUp) => void,
+  onGivenUp: (givenUp: GivenUp) => number,
 ): Promise<Reached> {
   const tried = new Set<string>();
   const mostTried = search.owner === undefined ? search.snapshot.settings.mostAccountsTried : 1;
@@ -116,22 +116,28 @@ export async function reachAccount(
   for (;;) {
     const { account } = seat;
     tried.add(account.accountId);
-    const sentAt = ports.now();
-    const attempt = await tryAccount(seat, search, ports);
     const accountsTried = tried.size;
-    if (!("refusal" in attempt)) return { ...attempt, seat, accountsTried };
-    if (attempt.isGivenUp) {
-      const waitedMilliseconds = Math.max(0, ports.now() - sentAt);
-      onGivenUp({ account, modelSent: mappedModel(account, search.call.model), waitedMilliseconds, accountsTried });
-    }
+    const modelSent = mappedModel(account, search.call.model);
+    const attempt = await tryAccount(seat, search, ports, (waitedMilliseconds) =>
+      onGivenUp({ account, modelSent, waitedMilliseconds, accountsTried }),
+    );
+    if (!("refusal" in attempt)) return { ...attempt, seat, accountsTried, modelSent };
     if (attempt.isGivenUp || accountsTried >= mostTried) throw attempt.refusal;
     seat = await nextSeat(search, tried, ports, attempt.refusal);
   }
 }
 
-type Attempt = Omit<Reached, "seat" | "accountsTried"> | { readonly refusal: Refusal; readonly isGivenUp: boolean };
+type Attempt =
+  | Omit<Reached, "seat" | "accountsTried" | "modelSent">
+  | { readonly refusal: Refusal; readonly isGivenUp: boolean };
 
-async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Attempt> {
+/** `costOfWaiting`: real cost of an upstream that was given up after so many milliseconds. */
+async function tryAccount(
+  seat: Seat,
+  search: Search,
+  ports: Ports,
+  costOfWaiting: (waitedMilliseconds: number) => number,
+): Promise<Attempt> {
   const { account, slot } = seat;
   const { call, requestId } = search;
   const sentAt = ports.now();
@@ -139,10 +145,10 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
     ports.slots
       .release(slot, requestId, figures, ports.now())
       .catch((error) => ports.telemetry.failure(error, requestId));
-  const blame = async (change: AccountChange) => {
-    const failed = { failed: true, firstByteMilliseconds: undefined, realNanoUsd: 0 };
+  const blame = async (change: AccountChange, realNanoUsd = 0) => {
     const noted = ports.conditions.changed(account, change, sentAt, search.key.keyId);
-    await Promise.all([noted, free(!change.isDoubtful || (await noted) ? failed : undefined)]);
+    const isCostAlone = change.isDoubtful === true && !(await noted);
+    await Promise.all([noted, free({ failed: true, firstByteMilliseconds: undefined, realNanoUsd, isCostAlone })]);
   };
   let exchange: Exchange | undefined;
   try {
@@ -157,7 +163,7 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
     const asked = { model: call.model, family: search.price?.family };
     const { answer, verdict } = await judgeAnswer(exchange, provider, asked, search, ports);
     if (verdict.kind === "pass") {
-      return { provider, exchange, sentAt, answer, modelSent: mappedModel(account, call.model) };
+      return { provider, exchange, sentAt, answer };
     }
     exchange.abort();
     const change = isOfFreeCalls(verdict.change, call) ? undefined : verdict.change;
@@ -178,8 +184,9 @@ async function tryAccount(seat: Seat, search: Search, ports: Ports): Promise<Att
       await free(undefined);
       throw error;
     }
-    await blame(failureOf(error));
-    return afterTransport(error);
+    const failed = afterTransport(error);
+    await blame(failureOf(error), failed.isGivenUp ? costOfWaiting(Math.max(0, ports.now() - sentAt)) : 0);
+    return failed;
   }
 }
 
@@ -191,20 +198,6 @@ function isOfFreeCalls(change: AccountChange | undefined, { metering }: Call): b
   return metering === "free" && change?.state === "rate-limited";
 }
 
-/** What is kept of the account cannot be used, where another account's can. Undefined: it is not that. */
-function unusableBy(error: unknown): AccountChange | undefined {
-  if (isErrorNamed(error, "CredentialMissing", "CredentialUnreadable")) {
-    return { state: "unauthorised", said: error instanceof Error ? error.message.slice(0, 500) : "" };
-  }
-  if (!isErrorNamed(error, "ZodError")) return undefined;
-  return { state: "failing", said: "Its settings or its credential do not fit its provider: enter them anew." };
-}
-
-/** Before a request is sent the way or the provider is at fault; from then on the request may be. */
-export function failureOf({ kind, message, sent }: TransportError): AccountChange {
-  return { state: "failing", said: `${kind}: ${message}`.slice(0, 500), ...(sent && { isDoubtful: true }) };
-}
-
 /** Whoever waits for a first byte until the invocation ends settles nothing any more. */
 function limitsFor({ snapshot, endsAt }: Search, now: number): TransportLimits {
   const { settings } = snapshot;
@@ -213,8 +206,8 @@ function limitsFor({ snapshot, endsAt }: Search, now: number): TransportLimits {
 }
 
 /** An upstream that may be working on the request is not asked again elsewhere after its time: that would cost twice. */
-function afterTransport(error: TransportError): Attempt {
-  const late = error.kind === "timeout" && error.sent;
+function afterTransport(error: TransportError): Extract<Attempt, { readonly refusal: Refusal }> {
+  const late = isGivenUp(error);
   const refusal = late
     ? new Refusal("UpstreamTimeout", "The provider did not begin to answer in time.", { cause: error })
     : new Refusal("UpstreamFailed", "The provider could not be reached.", { cause: error });

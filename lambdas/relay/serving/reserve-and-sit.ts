@@ -1,5 +1,6 @@
 // Reserve and sit: the worst cost in the ledger and a slot at the best account, written at the same time; both or none.
 import { type WorstCost, worstCostOf } from "../counting/cost.ts";
+import { usualTiersOf } from "../counting/usual-tiers.ts";
 import type { Lease, LedgerKey } from "../ledger/ledger.ts";
 import { hasRoom } from "../ledger/limits.ts";
 import { Refusal } from "../refusal.ts";
@@ -28,7 +29,7 @@ export async function reserveAndSit(asked: Asked, admitted: Admitted, ports: Ser
   // Nobody's money is reserved where no account could answer.
   const chosen = chooseFor(admitted.search, new Set(), ports);
   const choice = admitted.worst === undefined ? withRoomForOthers(chosen, ports.now()) : chosen;
-  const reserving = reserve(asked, admitted, ports);
+  const reserving = reserve(asked, admitted, choice.accounts[0]?.view.account.accountId, ports);
   const sit = () => takeSeat(choice, admitted.search, ports);
   // Who may have to wait in the key's line, or is likely to be refused, keeps no account's slot from others meanwhile.
   const sitsLater = mayWait(admitted.key) || isLikelyRefused(admitted, ports.now());
@@ -95,12 +96,14 @@ function isBoundAlike(left: LedgerKey, right: LedgerKey): boolean {
 async function reserve(
   asked: Asked,
   { key, price, worst: atFirst, search }: Admitted,
+  accountId: string | undefined,
   ports: ServingPorts,
 ): Promise<Reservation> {
   if (atFirst === undefined) return { lease: undefined, worst: undefined };
   let worst = atFirst;
   const { arrival, call } = asked;
   const family = price === undefined || price.family === "" ? undefined : price.family;
+  const asksForCount = ports.keys.isCountOld(key.keyId);
   const lease = await ports.ledger.reserve({
     requestId: arrival.requestId,
     key,
@@ -108,15 +111,18 @@ async function reserve(
     tokens: worst.tokens,
     family,
     call,
+    accountId,
+    asksForCount,
     now: ports.now(),
     leaseUntil: arrival.endsAt + leaseMarginMilliseconds,
     // The key changed since it was read: everything is asked again, of what it is now.
     renewed: (newer) => {
       const again = checkAsked(newer, asked, ports);
-      worst = worstCostOf(call.demand, price, again.policy, search.snapshot.settings);
+      const usualTiers = usualTiersOf(search.snapshot, call.platform, call.model);
+      worst = worstCostOf(call.demand, price, again.policy, search.snapshot.settings, usualTiers);
       return worst;
     },
   });
-  ports.keys.saw(lease.key);
+  ports.keys.saw(lease.key, asksForCount);
   return { lease, worst };
 }

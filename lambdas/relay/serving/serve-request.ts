@@ -9,6 +9,7 @@ import { answerFrom } from "./answer-from.ts";
 import { demandSecret } from "./check-key.ts";
 import { identify } from "./identify.ts";
 import { bindingOnce } from "./made-things.ts";
+import { answerPreflight, forTheWay } from "./on-the-way.ts";
 import type { Arrival, Served, ServingPorts } from "./ports.ts";
 import { reachAccount } from "./reach-account.ts";
 import { checkSize } from "./read-arrival.ts";
@@ -16,7 +17,11 @@ import { reserveAndSit } from "./reserve-and-sit.ts";
 import { Settlement } from "./settlement.ts";
 
 /** Never throws: whatever goes wrong is an answer in the client's protocol. */
-export async function serveRequest(arrival: Arrival, allPorts: ServingPorts): Promise<Served> {
+export async function serveRequest(arrival: Arrival, ports: ServingPorts): Promise<Served> {
+  return answerPreflight(arrival) ?? forTheWay(await serve(arrival, ports), arrival);
+}
+
+async function serve(arrival: Arrival, allPorts: ServingPorts): Promise<Served> {
   const { protocol, request } = routeRequest(arrival);
   const ports = { ...allPorts, bindings: bindingOnce(allPorts.bindings) };
   const settlement = new Settlement(arrival, protocol.platform, ports);

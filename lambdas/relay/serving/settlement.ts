@@ -16,7 +16,8 @@ import { TransportError } from "../transports/transport.ts";
 import type { Meter } from "./meter.ts";
 import type { Passed } from "./pass-answer.ts";
 import type { Arrival, ServingPorts } from "./ports.ts";
-import { failureOf, type GivenUp, type Reached, type Seat } from "./reach-account.ts";
+import type { GivenUp, Reached, Seat } from "./reach-account.ts";
+import { failureOf, isGivenUp, reasonOf } from "./what-failed.ts";
 
 /** What was read before anything was written. */
 export interface AdmittedFacts {
@@ -102,9 +103,13 @@ export class Settlement {
     this.#aside(this.#ports.bindings.bindSession(keyId, session, account.accountId, stickyMinutes, this.#ports.now()));
   }
 
-  /** No account was reached: this one was given up while it may be at work. */
-  gaveUp(givenUp: GivenUp): void {
+  /** No account was reached: this one was given up while it may be at work. Answers what that costs it, nano-USD. */
+  gaveUp(givenUp: GivenUp): number {
     this.#givenUp = givenUp;
+    const [call, key] = [this.#call, this.#key];
+    if (call === undefined || key === undefined) return 0;
+    const used = this.#usedByGivenUp(call);
+    return this.#record(call, key, { used, outcome: "upstream-error", reason: "", status: 0 }).realNanoUsd;
   }
 
   /** The upstream's first bytes are there. */
@@ -142,7 +147,7 @@ export class Settlement {
       used: this.#used(call, reader, meter, passed),
       // An error about the request: its bytes passed, but nothing was served.
       outcome: reader === undefined && passed.outcome === "ok" ? "refused" : passed.outcome,
-      reason: reasonOf(passed, reached),
+      reason: reasonOf(passed, reached.exchange.status),
       status: reached.exchange.status,
       modelServed: reader?.servedModel,
       extensions: meter?.extensions ?? 0,
@@ -207,7 +212,7 @@ export class Settlement {
     await Promise.all([noted, slots.release(seat.slot, this.#arrival.requestId, shown, now())]);
   }
 
-  #used(call: Call, reader: AnswerReader | undefined, meter: Meter | undefined, { outcome }: Passed): Used {
+  #used(call: Call, reader: AnswerReader | undefined, meter: Meter | undefined, { outcome, error }: Passed): Used {
     const snapshot = this.#facts?.snapshot;
     if (reader === undefined || snapshot === undefined) return nothingUsed;
     const coveredTokens = meter?.coveredTokens ?? 0;
@@ -217,6 +222,10 @@ export class Settlement {
       coveredTokens,
       reservedInputTokens: this.#facts?.worst?.inputTokens ?? 0,
       isCutByRelay: outcome === "budget" || outcome === "relay-error",
+      workedMilliseconds:
+        call.answers === "json" && (outcome === "deadline" || isGivenUp(error))
+          ? this.#ports.now() - (this.#reached?.sentAt ?? this.#startedAt)
+          : 0,
       settings: snapshot.settings,
     });
   }
@@ -256,6 +265,7 @@ export class Settlement {
       call,
       modelSent,
       modelServed: end.modelServed,
+      tierInHeaders: this.#reached?.provider.servedTier(this.#reached.exchange.headers),
       askedPrice: price,
       sentPrice:
         modelSent === undefined || snapshot === undefined
@@ -286,12 +296,4 @@ export class Settlement {
       ),
     );
   }
-}
-
-/** A word for the record: the error's name, the vendor's type, or the status that was passed on. */
-function reasonOf({ outcome, error }: Passed, { exchange }: Reached): string {
-  if (outcome === "ok") return exchange.status >= 400 ? `status ${exchange.status}` : "";
-  if (error instanceof Error) return error.name;
-  const { type } = (error ?? {}) as { readonly type?: unknown };
-  return typeof type === "string" ? type : outcome;
 }

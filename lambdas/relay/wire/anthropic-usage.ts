@@ -1,17 +1,28 @@
 // Anthropic's usage objects, as answers and events carry them, in the relay's form.
-import type { TokenUsage } from "../token-usage.ts";
-import { countOf, type JsonObject, objectOf, objectsOf, textOf } from "./json-values.ts";
+import { isStandardTier, type TokenUsage } from "../token-usage.ts";
+import { countOf, type JsonObject, objectOf, objectsOf, textOf, tierNameOf } from "./json-values.ts";
 
 /**
  * A later usage of the same message over an earlier one: counts are cumulative, and a field that is missing, null or zero
  * keeps what was said before (facts 2.1; compatible providers send zeros first and everything at the end, or the input
- * first and a zero for it at the end). But for the output: what stands first is a placeholder.
+ * first and a zero for it at the end). But for the output: what stands first is a placeholder. So are the counts inside of
+ * a field (`cache_creation`, whose hours are dearer): zeros there do not turn hours into minutes.
  */
 export function mergeAnthropicUsage(earlier: JsonObject, later: JsonObject): JsonObject {
-  const said = Object.entries(later).filter(
-    ([name, value]) => value !== null && value !== undefined && (value !== 0 || name === "output_tokens"),
-  );
-  return { ...earlier, ...Object.fromEntries(said) };
+  const merged = saidIn(later).map(([name, value]) => {
+    const [before, now] = [objectOf(earlier[name]), objectOf(value)];
+    const both = before === undefined || now === undefined ? value : { ...before, ...Object.fromEntries(saidIn(now)) };
+    return [name, both] as const;
+  });
+  return { ...earlier, ...Object.fromEntries(merged) };
+}
+
+/** Zeros may be texts, as all numbers of some servers are. */
+function saidIn(usage: JsonObject): [string, unknown][] {
+  return Object.entries(usage).filter(([name, value]) => {
+    const isZero = value === 0 || value === "0";
+    return value !== null && value !== undefined && (!isZero || name === "output_tokens");
+  });
 }
 
 /**
@@ -30,7 +41,23 @@ export function readAnthropicUsage(usage: JsonObject): TokenUsage {
     outputTokens: sum((part) => part.output),
     reasoningTokens: countOf(objectOf(usage.output_tokens_details)?.thinking_tokens),
     serverTools: serverToolsOf(usage),
+    ...servedTierOf(usage),
   };
+}
+
+/** Where inference is not kept in one region. */
+const anywhere: ReadonlySet<string> = new Set(["global", "not_available"]);
+
+/**
+ * As the demand names what is asked for: `fast`, `geo-us`, both. The tier alone says nothing of the speed: gateways tell
+ * `standard` and leave the rest out.
+ */
+function servedTierOf(usage: JsonObject): { readonly tier?: string } {
+  const [tier, speed, geo] = [usage.service_tier, usage.speed, usage.inference_geo].map((name) => tierNameOf(name));
+  const dearer = [tier, speed].flatMap((name) => (name === undefined || isStandardTier(name) ? [] : [name]));
+  if (geo !== undefined && !anywhere.has(geo)) dearer.push(`geo-${geo}`);
+  if (dearer.length > 0) return { tier: dearer.join("+") };
+  return speed === undefined ? {} : { tier: "standard" };
 }
 
 interface Counts {

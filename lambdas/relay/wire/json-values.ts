@@ -38,6 +38,11 @@ export function countOf(value: unknown): number {
   return typeof count === "number" && count > 0 ? Math.min(mostCount, Math.ceil(count)) : 0;
 }
 
+/** A service tier's name, as vendors write them; in lower case. Undefined for what is no such name. */
+export function tierNameOf(value: unknown): string | undefined {
+  return typeof value === "string" && /^[\w-]{1,40}$/.test(value) ? value.toLowerCase() : undefined;
+}
+
 /** Undefined where the text is no JSON. */
 export function parseJson(text: string): unknown {
   try {

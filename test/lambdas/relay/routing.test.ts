@@ -58,6 +58,22 @@ describe("routing", () => {
       "/v1/projects/p/locations/l/publishers/google/models/m:generateContent",
       "gemini /v1/projects/p/locations/l/publishers/google/models/m:generateContent",
     ],
+    [
+      "/v1beta1/projects/p/locations/l/publishers/google/models/m:generateContent",
+      "gemini /v1beta1/projects/p/locations/l/publishers/google/models/m:generateContent",
+    ],
+    // Whoever gave an operation's whole address as the base URL.
+    ["/v1/messages/v1/messages", "anthropic /v1/messages"],
+    ["/claude/v1/messages/v1/messages/count_tokens", "anthropic /v1/messages/count_tokens"],
+    ["/v1/chat/completions/chat/completions", "openai /v1/chat/completions"],
+    ["/v1/chat/completions/v1/messages", "anthropic /v1/messages"],
+    ["/v1/chat/completions/models", "openai /v1/models"],
+    ["/v1/responses/responses", "openai /v1/responses"],
+    ["/v1/responses/resp_1/input_items", "openai /v1/responses/resp_1/input_items"],
+    ["/v1/chat/completions/chatcmpl_1/messages", "openai /v1/chat/completions/chatcmpl_1/messages"],
+    ["/v1beta/models/v1beta/models/m:generateContent", "gemini /v1beta/models/m:generateContent"],
+    ["/v1beta/models/models/m:generateContent", "gemini /v1beta/models/m:generateContent"],
+    ["/v1/models/models/gemini-2.5-pro", "openai /v1/models/models/gemini-2.5-pro"],
     ["/model/us.anthropic.claude%3A0/invoke", "bedrock /model/us.anthropic.claude%3A0/invoke"],
     ["/inference-profiles", "bedrock /inference-profiles"],
     ["/claudette/v1/messages", "openai /v1/claudette/v1/messages"],
@@ -105,7 +121,8 @@ describe("routing", () => {
     ["GET", "/v1/realtime", "NotSupported"],
     ["POST", "/v1/audio/speech", "NotSupported"],
     ["POST", "/v1/completions", "NotSupported"],
-    ["POST", "/v1/responses/compact", "NotSupported"],
+    ["POST", "/v1/responses/resp_1/cancel", "NotSupported"],
+    ["POST", "/v1beta1/projects/p/locations/l/publishers/google/models/m:generateContent", "NotSupported"],
     ["POST", "/v1/conversations", "NotSupported"],
     ["POST", "/openai/deployments/d/chat/completions", "NotSupported"],
     ["POST", "/backend-api/codex/responses", "NotSupported"],
@@ -120,6 +137,7 @@ describe("routing", () => {
     ["GET", "/v1beta/models", "models"],
     ["GET", "/v1beta/models/gemini-2.5-pro", "model"],
     ["GET", "/v1/models/org%2Fmodel", "model"],
+    ["GET", "/claude/v1/models/anthropic/claude-opus-4.5", "model"],
   ])("answers %s %s with %s", (method, path, expected) => {
     expect(outcomeOf(method, path)).toBe(expected);
   });

@@ -1,5 +1,5 @@
 // A batch between a source and a target in memory: what is copied and what is not, and when the time is used up.
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { agrees, copyBatch } from "../../../lambdas/replication/copy-batch.ts";
 import type { LedgerPart } from "../../../lambdas/replication/part-ledger.store.ts";
 import { CausewayError } from "../../../lambdas/shared/errors.ts";
@@ -98,12 +98,26 @@ describe("agreement of ledger and target", () => {
 });
 
 describe("the deadline", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** So much time passes once the condition holds, however long that takes here. */
+  async function passWhen(isSo: () => boolean, milliseconds: number): Promise<void> {
+    while (!isSo()) await new Promise(setImmediate);
+    for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate);
+    vi.advanceTimersByTime(milliseconds);
+  }
+
   it("gives up what is under way in time to answer, and keeps what is done", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const here = await batchStage();
     here.remainingMilliseconds = () => 10_000 + 250;
     here.limit = 2;
     here.source.onBytes = (bytes, range) => (range.first >= 3 * partBytes ? silence() : streamOf(bytes));
-    const result = await here.run();
+    const running = copyBatch(here.plan, address, whole, { ...here.ports, now: () => 0 });
+    await passWhen(() => here.ledger.size === 3 && here.source.opened.length === 5, 250);
+    const result = await running;
     expect(result).toEqual({ state: "more", copiedParts: 3, remainingParts: partCount - 3 });
     expect(here.source.openNow).toBe(0);
     expectHonest(here);
@@ -139,7 +153,9 @@ describe("the deadline", () => {
     let inFlight = 0;
     here.target.before = async (operation, count) => {
       if (operation !== "putPart" || count === 1) return;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      while (here.target.mostPartsAtOnce < 6) await new Promise(setImmediate);
+      // Turns in which a seventh would come.
+      for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
       inFlight ||= here.target.mostPartsAtOnce;
     };
     await copyBatch(here.plan, address, whole, { ...here.ports, now: () => now });
@@ -156,15 +172,18 @@ describe("the deadline", () => {
   });
 
   it("does not wait for a retry that is pausing", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const here = await batchStage();
-    here.remainingMilliseconds = () => 10_000 + 20;
+    here.remainingMilliseconds = () => 10_000 + 100;
     let attempts = 0;
     here.source.beforeOpen = () => {
       attempts += 1;
       throw new CausewayError("SourceUnavailable", "for ever");
     };
     // The longest draw: the first pause of a part is 200 ms.
-    const result = await copyBatch(here.plan, address, whole, { ...here.ports, random: () => 1 });
+    const running = copyBatch(here.plan, address, whole, { ...here.ports, now: () => 0, random: () => 1 });
+    await passWhen(() => attempts === here.limit, 100);
+    const result = await running;
     expect(result).toEqual({ state: "more", copiedParts: 0, remainingParts: partCount });
     expect(attempts).toBe(here.limit);
   });

@@ -9,6 +9,7 @@ import { openApiDocument } from "../../../lambdas/shared/openapi.ts";
 import { documentPlaceholders } from "../../../lambdas/shared/openapi-placeholders.ts";
 import { idText } from "../../../lambdas/shared/route-fields.ts";
 import { mayCall, type Route } from "../../../lambdas/shared/routes.ts";
+import { auditSince } from "./audit-since.ts";
 import { captureOutput } from "./captured-output.ts";
 import { callHttp, type HttpCall } from "./http-call.ts";
 import { type HttpTables, startHttpTables } from "./http-tables.ts";
@@ -52,6 +53,7 @@ const routes = [
 ] as const satisfies readonly Route[];
 
 let tables: HttpTables;
+const begun = Date.now();
 const workIds: string[] = [];
 const holderOf = vi.fn(async (headers: ReadonlyMap<string, string>, sourceIp: string) => {
   const key = headers.get("x-api-key");
@@ -95,7 +97,7 @@ beforeEach(() => {
 });
 
 async function audited(operation: string) {
-  const { entries } = await tables.audit.page(new Date().toISOString().slice(0, 7), 1000);
+  const entries = await auditSince(tables.audit, begun);
   return entries.filter((entry) => entry.operation === operation);
 }
 

@@ -6,6 +6,7 @@ import { defineRoutes } from "../../../lambdas/shared/define-routes.ts";
 import { CausewayError } from "../../../lambdas/shared/errors.ts";
 import { cursorPageOf, cursorPaging, flagText, idText, numberText } from "../../../lambdas/shared/route-fields.ts";
 import type { Route } from "../../../lambdas/shared/routes.ts";
+import { auditSince } from "./audit-since.ts";
 import { type CapturedOutput, captureOutput } from "./captured-output.ts";
 import { callHttp, type HttpCall, type HttpResult } from "./http-call.ts";
 import { type HttpTables, startHttpTables } from "./http-tables.ts";
@@ -150,8 +151,10 @@ export const call = (request: HttpCall) => callHttp(handler, request);
 export const fieldsOf = (answer: HttpResult) =>
   (answer.envelope.data.fields as { field: string }[]).map(({ field }) => field).sort();
 
+const begun = Date.now();
+
 export async function auditOf(requestId: string) {
-  const { entries } = await stage.tables.audit.page(new Date().toISOString().slice(0, 7), 1000);
+  const entries = await auditSince(stage.tables.audit, begun);
   return entries.filter((entry) => entry.requestId === requestId);
 }
 

@@ -22,6 +22,16 @@ it("streams every answer, to a regional address, for a quarter of an hour", () =
   relay.resourceCountIs("AWS::ApiGateway::Method", 2);
 });
 
+it("a page in a browser can read what the gateway itself refuses", () => {
+  const answers = Object.values(relay.findResources("AWS::ApiGateway::GatewayResponse"));
+  expect(answers.length).toBeGreaterThan(3);
+  for (const { Properties } of answers) {
+    expect(Properties.ResponseParameters).toMatchObject({
+      "gatewayresponse.header.access-control-allow-origin": "'*'",
+    });
+  }
+});
+
 it("the relay opens credentials and makes none, and deletes nothing", () => {
   const actions = actionsOf(relay, "Relay");
   expect(actions.filter((action) => /Delete|Remove/.test(action))).toEqual([]);

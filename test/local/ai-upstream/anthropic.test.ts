@@ -67,6 +67,11 @@ describe.each(["anthropic", "oldAnthropic"] as const)("for the client %s", (whic
     await expect(client().models.retrieve("claude-0")).rejects.toMatchObject({ status: 404 });
   });
 
+  test("Claude Code's mark for a large window is part of no model's name", async () => {
+    const marked = client().messages.create({ ...asked, model: `${model}[1m]` });
+    await expect(marked).rejects.toMatchObject({ status: 404, type: "not_found_error" });
+  });
+
   test.each([
     [{ status: 400 }, "invalid_request_error", false],
     [{ status: 402 }, "billing_error", false],

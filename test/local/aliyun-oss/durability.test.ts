@@ -71,8 +71,9 @@ test("after kill -9, what was acknowledged is there, and nothing else takes up r
       }
     });
     await expect.poll(() => acknowledged.length, { interval: 5 }).toBeGreaterThan(40);
+    const gone = once(child, "exit");
     child.kill("SIGKILL");
-    await Promise.allSettled(writers);
+    await Promise.all([gone, Promise.allSettled(writers)]);
 
     const clock = new Clock();
     const oss = await startOss({ clock, faults: new Faults(), stateDirectory, credentials: owner });

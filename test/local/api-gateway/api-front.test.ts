@@ -6,6 +6,7 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { bootCloud, type LocalCloud } from "../../../local/cloud.ts";
 import { Clock } from "../../../local/rig/clock.ts";
+import { type Doors, makeDoors } from "./doors.ts";
 import { api, gatewayResponse, method, permission, proxyTo, resource, writeAssembly } from "./small-assembly.ts";
 
 /** Answers with its event, or as the event's query says. */
@@ -14,16 +15,18 @@ const answers = {
   echo: (event) => ({ statusCode: 200, body: JSON.stringify(event) }),
   answer: (event) => JSON.parse(event.body),
   throw: () => { throw new Error("not today"); },
-  wait: () => new Promise((resolve) => setTimeout(() => resolve({ statusCode: 200, body: "late" }), 40_000)),
+  wait: async (event) => { await (await fetch(event.queryStringParameters.door)).text(); return { statusCode: 200, body: "late" }; },
 };
 export const handler = (event) => answers[event.queryStringParameters?.do ?? "echo"](event);
 `;
 
 const temporary = mkdtempSync(path.join(tmpdir(), "api-front-"));
 let cloud: LocalCloud;
+let doors: Doors;
 let base = "";
 
 beforeAll(async () => {
+  doors = await makeDoors();
   const assemblyDirectory = writeAssembly(mkdtempSync(path.join(temporary, "cdk-")), {
     functions: { Echo: echo, Stranger: echo },
     resources: {
@@ -93,12 +96,13 @@ beforeAll(async () => {
   cloud = await bootCloud({
     assemblyDirectory,
     stateDirectory: path.join(temporary, "state"),
-    clock: new Clock({ speed: 20 }),
+    clock: new Clock(),
   });
   base = cloud.api.url;
 });
 afterEach(() => cloud.faults.clear());
 afterAll(async () => {
+  doors.close();
   await cloud.close();
   rmSync(temporary, { recursive: true });
 });
@@ -291,13 +295,16 @@ describe("the answer", () => {
   test("is a 502 when the function throws, and a 504 when it takes too long, while the function goes on", async () => {
     const thrown = await fetch(`${base}/jobs?do=throw`);
     expect([thrown.status, (await thrown.json()).type]).toEqual([502, "INTEGRATION_FAILURE"]);
-    const late = await fetch(`${base}/jobs?do=wait`);
+    const asked = fetch(`${base}/jobs?do=wait&door=${doors.urlOf("wait")}`);
+    await doors.knocked("wait");
+    cloud.clock.advance(29_000);
+    const late = await asked;
     expect(late.status).toBe(504);
     expect(await late.json()).toMatchObject({ message: "Endpoint request timed out", type: "INTEGRATION_TIMEOUT" });
-    const last = () => cloud.lambda.lastInvocations.at(-1);
-    await expect.poll(last, { timeout: 10_000 }).toEqual({
-      ...{ functionName: "echo", outgoingCalls: 0, requestId: expect.any(String) },
-    });
+    doors.open("wait");
+    await expect
+      .poll(() => cloud.lambda.lastInvocations.at(-1))
+      .toEqual({ functionName: "echo", outgoingCalls: 1, requestId: expect.any(String) });
   });
 
   test("refuses a request that is too large, for API Gateway or for Lambda", async () => {

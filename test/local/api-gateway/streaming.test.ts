@@ -6,18 +6,18 @@ import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bootCloud, type LocalCloud } from "../../../local/cloud.ts";
 import { Clock } from "../../../local/rig/clock.ts";
+import { type Doors, makeDoors } from "./doors.ts";
 import { api, invocationUri, method, permission, proxyTo, resource, writeAssembly } from "./small-assembly.ts";
 
-/** Does as the request's query says. The second piece comes when the test has called `/go`. */
+/** Does as the request's query says; at its door it waits for the test. */
 const streaming = `
-import { setTimeout as wait } from "node:timers/promises";
-let free; const goes = new Promise((resolve) => { free = resolve; });
+const door = async (event) => { await (await fetch(event.queryStringParameters.door)).text(); };
 const begin = (stream, head = {}) => awslambda.HttpResponseStream.from(stream, { statusCode: 200, headers: { "content-type": "text/plain" }, ...head });
 const answers = {
   pieces: async (stream, event) => {
     const out = begin(stream, { statusCode: 201, multiValueHeaders: { "x-many": ["a", "b"] }, cookies: ["c=1"] });
     out.write("first ");
-    await wait(20_000);
+    await door(event);
     out.write("second");
     out.end();
   },
@@ -31,13 +31,13 @@ const answers = {
   },
   empty: async (stream) => { const out = begin(stream, { statusCode: 202 }); out.write(""); out.end(); },
   unfinished: async (stream) => { begin(stream).write("and so on"); },
-  goesOn: async (stream) => { const out = begin(stream); out.write("all"); out.end(); await wait(10_000); throw new Error("later"); },
-  breaks: async (stream) => { begin(stream).write("half"); await wait(1000); throw new Error("no more"); },
+  goesOn: async (stream, event) => { const out = begin(stream); out.write("all"); out.end(); await door(event); throw new Error("later"); },
+  breaks: async (stream, event) => { begin(stream).write("half"); await door(event); throw new Error("no more"); },
   fails: async () => { throw new Error("not at all"); },
   headless: async (stream) => { stream.write('{"statusCode":200}'); stream.end(); },
   garbled: async (stream) => { begin(stream, { statusCode: "soon" }).end("x"); },
-  late: async (stream) => { await wait(31_000); begin(stream).end("x"); },
-  silent: async (stream) => { begin(stream).write("half"); await wait(40_000); stream.end("never"); },
+  late: async (stream, event) => { await door(event); begin(stream).end("x"); },
+  silent: async (stream, event) => { begin(stream).write("half"); await door(event); stream.end("never"); },
 };
 export const handler = awslambda.streamifyResponse((event, stream, context) => answers[event.queryStringParameters.do](stream, event));
 `;
@@ -53,6 +53,7 @@ const plain = `export const handler = async () => ({ statusCode: 200, body: "who
 const temporary = mkdtempSync(path.join(tmpdir(), "streaming-"));
 const lines: string[] = [];
 let cloud: LocalCloud;
+let doors: Doors;
 let base = "";
 
 async function bundled(source: string): Promise<string> {
@@ -71,6 +72,7 @@ const streamed = (functionId: string, more: object = {}) => ({
 });
 
 beforeAll(async () => {
+  doors = await makeDoors();
   const resources = {
     ...api(),
     ...{ Answer: resource("answer"), Middy: resource("middy"), Plain: resource("plain"), Short: resource("short") },
@@ -88,28 +90,32 @@ beforeAll(async () => {
   cloud = await bootCloud({
     assemblyDirectory,
     stateDirectory: path.join(temporary, "state"),
-    clock: new Clock({ speed: 20 }),
+    clock: new Clock(),
     onLog: (_name, line) => lines.push(line),
   });
   base = cloud.api.url;
 });
 afterAll(async () => {
+  doors.close();
   await cloud.close();
   rmSync(temporary, { recursive: true });
 });
 
 const finished = () => cloud.lambda.lastInvocations.length;
+/** Its door has the action's name. */
+const ask = (action: string, at = "answer") => fetch(`${base}/${at}?do=${action}&door=${doors.urlOf(action)}`);
 
 describe("a streamed answer", () => {
   test("reaches the client piece by piece, its status and headers first", async () => {
     const before = finished();
-    const response = await fetch(`${base}/answer?do=pieces`);
+    const response = await ask("pieces");
     expect([response.status, response.headers.get("content-length")]).toEqual([201, null]);
     expect([response.headers.get("x-many"), response.headers.get("set-cookie")]).toEqual(["a, b", "c=1"]);
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     expect((await reader?.read())?.value).toBe("first ");
     // The function is still at work.
     expect(finished()).toBe(before);
+    doors.open("pieces");
     expect((await reader?.read())?.value).toBe("second");
     expect((await reader?.read())?.done).toBe(true);
   });
@@ -129,9 +135,10 @@ describe("a streamed answer", () => {
 
   test("is whole when its stream ends, while the function goes on, whatever becomes of it", async () => {
     const before = finished();
-    const response = await fetch(`${base}/answer?do=goesOn`);
+    const response = await ask("goesOn");
     expect(await response.text()).toBe("all");
     expect(finished()).toBe(before);
+    doors.open("goesOn");
     await expect
       .poll(() => cloud.lambda.lastInvocations.slice(before))
       .toMatchObject([{ error: { errorMessage: "later" } }]);
@@ -152,17 +159,20 @@ describe("a streamed answer", () => {
   });
 
   test("that breaks in the middle is broken off, not ended", async () => {
-    const response = await fetch(`${base}/answer?do=breaks`);
+    const response = await ask("breaks");
     expect(response.status).toBe(200);
+    doors.open("breaks");
     await expect(response.text()).rejects.toThrow();
   });
 
   test("is broken off when it is silent for too long, while the function goes on", async () => {
     const before = finished();
-    const response = await fetch(`${base}/answer?do=silent`);
+    const response = await ask("silent");
+    cloud.clock.advance(30_000);
     await expect(response.text()).rejects.toThrow();
     expect(finished()).toBe(before);
-    await expect.poll(finished, { timeout: 10_000 }).toBe(before + 1);
+    doors.open("silent");
+    await expect.poll(finished).toBe(before + 1);
     expect(cloud.lambda.lastInvocations.at(-1)).not.toHaveProperty("error");
   });
 
@@ -172,7 +182,7 @@ describe("a streamed answer", () => {
     const response = await fetch(`${base}/answer?do=large`, { signal: leaving.signal });
     await response.body?.getReader().read();
     leaving.abort();
-    await expect.poll(finished, { timeout: 10_000 }).toBe(before + 1);
+    await expect.poll(finished).toBe(before + 1);
     expect(cloud.lambda.lastInvocations.at(-1)).not.toHaveProperty("error");
   });
 
@@ -183,11 +193,15 @@ describe("a streamed answer", () => {
 
   test("that is not a stream at all is a 502, and a stream asked for as a whole is one as well", async () => {
     expect((await fetch(`${base}/plain`)).status).toBe(502);
-    expect((await fetch(`${base}/buffered?do=pieces`)).status).toBe(502);
+    expect((await fetch(`${base}/buffered?do=unfinished`)).status).toBe(502);
   });
 
   test("whose beginning comes too late is a 504", async () => {
-    expect((await fetch(`${base}/short?do=late`)).status).toBe(504);
+    const asked = ask("late", "short");
+    await doors.knocked("late");
+    cloud.clock.advance(29_000);
+    expect((await asked).status).toBe(504);
+    doors.open("late");
   });
 });
 

@@ -274,7 +274,9 @@ describe("time in a function", () => {
   });
 
   test("runs faster with the clock, timers included", async () => {
-    const { invoke } = rig({ clockOptions: { speed: 100, startAtMilliseconds } });
+    // At this speed, the usual timeout would be over in a fifth of a second.
+    const definition = { timeoutSeconds: 6000 };
+    const { invoke } = rig({ clockOptions: { speed: 100, startAtMilliseconds }, definition });
     const { result } = await invoke({ do: "wait", milliseconds: 15_000 });
     expect(result).toBeGreaterThanOrEqual(14_900);
   });

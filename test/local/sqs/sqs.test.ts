@@ -16,7 +16,7 @@ import {
   type SendMessageCommandInput,
   SQSClient,
 } from "@aws-sdk/client-sqs";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { queueUrl } from "../../../local/sqs/queue.ts";
 import { createSqsService, type SqsService } from "../../../local/sqs/sqs.ts";
 import { accountId, region, type ServiceRig, startServiceRig } from "../service-rig.ts";
@@ -212,13 +212,15 @@ describe("long polling", () => {
 
   test("a caller that goes away takes no message with it", async () => {
     const leaving = new AbortController();
+    const sleeps = vi.spyOn(rig.clock, "sleep");
     const waiting = client.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 }), {
       abortSignal: leaving.signal,
     });
-    await expect.poll(() => rig.authorized.length).toBe(1);
+    await expect.poll(() => sleeps.mock.calls.length).toBe(1);
     leaving.abort();
     await expect(waiting).rejects.toThrow();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Until the queue has heard of it.
+    await expect.poll(() => sleeps.mock.calls[0]?.[1]?.signal?.aborted).toBe(true);
     await send("1");
     expect(await bodies()).toEqual(["1"]);
   });

@@ -6,15 +6,19 @@ import { retryDelayMilliseconds } from "../../../local/step-functions/retry.ts";
 import { closeRigs, FunctionError, openRig, outputOf, type Rig, task } from "./rig.ts";
 
 const hour = 3600;
+/** So slow a clock moves by its jumps alone: a machine that stalls for a moment lengthens no wait. */
+const jumpsAlone = 1e-6;
 let rig: Rig;
-beforeEach(async () => {
-  rig = await openRig({ clock: new Clock({ skipIdle: true, startAtMilliseconds: Date.UTC(2030, 0, 1) }) });
+beforeEach(() => open(jumpsAlone));
+
+async function open(speed: number): Promise<void> {
+  rig = await openRig({ clock: new Clock({ skipIdle: true, startAtMilliseconds: Date.UTC(2030, 0, 1), speed }) });
   rig.functions.fail = () => {
     throw new FunctionError("Torn");
   };
   rig.functions.endless = (_: unknown, signal: AbortSignal) =>
     new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("killed"))));
-});
+}
 afterAll(closeRigs);
 
 const machine = (StartAt: string, States: object, more: object = {}) => ({
@@ -120,6 +124,7 @@ describe("Retry", () => {
 
 describe("timeouts", () => {
   test("a Task's TimeoutSeconds is States.Timeout, kills the function, and States.TaskFailed does not match it", async () => {
+    await open(1);
     const timed = (errorName: string) =>
       machine("Endless", {
         Endless: task("endless", {
@@ -138,6 +143,7 @@ describe("timeouts", () => {
   });
 
   test("a running function's timeout is never jumped to: its time passes as real time does", async () => {
+    await open(1);
     const { clock } = rig;
     rig.functions.brief = () => new Promise((resolve) => setTimeout(() => resolve(clock.now()), 20));
     const done = await rig.run(

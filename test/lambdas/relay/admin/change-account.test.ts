@@ -51,6 +51,21 @@ describe("an account that is added", () => {
     expect(JSON.stringify([...fake.accounts.values()])).not.toContain("sk-");
   });
 
+  it("does not expire before it begins; one that has expired may be changed in other things", async () => {
+    expect(await refusal(add({ expiresAt: "2020-01-01T00:00:00.000Z" }))).toEqual(["InputInvalid", ["body.expiresAt"]]);
+    expect(fake.calls).toEqual([]);
+    const made = await add({ expiresAt: "2999-01-01T00:00:00.000Z" });
+    const over = "2020-01-01T00:00:00.000Z";
+    fake.accounts.set(made.accountId, { ...made, expiresAt: over });
+    const change = (given: Parameters<typeof settingsOf>[0]) =>
+      changeAccount(made.accountId, settingsOf(given), seen, fake.ports);
+    expect(await change({ expiresAt: over, weight: 7 })).toMatchObject({ weight: 7, expiresAt: over });
+    expect(await refusal(change({ expiresAt: "2021-01-01T00:00:00.000Z" }))).toEqual([
+      "InputInvalid",
+      ["body.expiresAt"],
+    ]);
+  });
+
   it("is one account however often the request is repeated, with the credential that was sent last", async () => {
     await add();
     const again = await add();

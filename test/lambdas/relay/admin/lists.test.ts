@@ -166,7 +166,11 @@ describe("usage", () => {
 describe("records", () => {
   const bytes = new Uint8Array(16);
   const at = (minutes: number) =>
-    ({ requestId: makeRequestId(now - minutes * 60_000, bytes), keyId: "k" }) as UsageRecord;
+    ({
+      requestId: makeRequestId(now - minutes * 60_000, bytes),
+      startedAt: new Date(now - minutes * 60_000).toISOString(),
+      keyId: "k",
+    }) as UsageRecord;
   const all = [1, 2, 3, 4, 5].map(at);
   const asked: string[] = [];
   const none = { records: [], after: undefined };

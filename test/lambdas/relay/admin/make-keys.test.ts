@@ -52,6 +52,12 @@ function fakeKeys() {
       }
     },
     read: async (keyId: string) => kept.get(keyId),
+    async markDeleted(keyId: string) {
+      const { meta, key } = mustHave(keyId);
+      const deleted = { meta, key: { ...key, isDeleted: true } };
+      kept.set(keyId, deleted);
+      return deleted;
+    },
     async rotate(keyId: string, { hash, overlapUntil }: { hash: string; overlapUntil: number }) {
       const { meta, key } = mustHave(keyId);
       if (Object.hasOwn(key.secrets, hash)) return { meta, key };
@@ -136,6 +142,36 @@ describe("keys that are made", () => {
     ports.keys.read = async () => ({ ...stored, key: { ...stored.key, secrets: { [hash]: null } } });
     ports.keys.create = async () => Promise.reject(new CausewayError("Conflict", "another secret"));
     await expect(makeKeys(asked, ["x"], how, ports)).rejects.toThrow(/has been rotated since/);
+  });
+
+  it("are named before the first is made, and made to the end by a repetition of a call that failed half way", async () => {
+    const { ports, kept } = fakeKeys();
+    const { create } = ports.keys;
+    const named: string[][] = [];
+    const onNamed = (ids: string[]) => named.push(ids);
+    ports.keys.create = async (keys) => {
+      await create(keys.slice(0, 2));
+      throw new CausewayError("AwsUnavailable", "no");
+    };
+    const names = ["a", "b", "c"];
+    await expect(makeKeys(asked, names, { ...how, onNamed }, ports)).rejects.toMatchObject({ name: "AwsUnavailable" });
+    expect([named[0]?.length, kept.size]).toEqual([3, 2]);
+    ports.keys.create = create;
+    const made = await makeKeys(asked, names, how, ports);
+    expect(made.map(({ stored }) => stored.meta.keyId)).toEqual(named[0]);
+    expect([kept.size, [...kept.values()].some(({ key }) => key.isDeleted)]).toEqual([3, false]);
+  });
+
+  it("are deleted again where not all can be made and no repetition could ever show them", async () => {
+    const { ports, kept } = fakeKeys();
+    const { create } = ports.keys;
+    ports.keys.create = async (keys) => {
+      await create(keys.slice(0, 2));
+      throw new CausewayError("AwsUnavailable", "no");
+    };
+    const unnamed = { work: { ...work, idempotencyKey: undefined }, by: "tester" };
+    await expect(makeKeys(asked, ["a", "b", "c"], unnamed, ports)).rejects.toMatchObject({ name: "AwsUnavailable" });
+    expect([...kept.values()].map(({ key }) => key.isDeleted)).toEqual([true, true]);
   });
 
   it.each([

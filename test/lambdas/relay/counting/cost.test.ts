@@ -180,7 +180,7 @@ describe("the worst cost of a demand", () => {
     const cases: [Demand, Price | undefined, RegExp, number, number][] = [
       [demand, undefined, /this model/, 0, 0],
       [{ ...demand, serverTools: { time_travel: 1 } }, price, /time_travel/, list, 100_000],
-      [{ ...demand, tier: "priority" }, price, /priority/, list, 100_000],
+      [{ ...demand, tier: "turbo" }, price, /turbo/, list, 100_000],
     ];
     for (const [each, known, message, reserved, used] of cases) {
       expect(() => worstCostOf(each, known, strict, settings)).toThrow(message);

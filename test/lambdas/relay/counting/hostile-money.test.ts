@@ -52,6 +52,7 @@ const recordFacts = {
   call: callOf("anthropic", { path: "/v1/messages", body: { model: "claude-opus-5-5", max_tokens: 100, messages } }),
   modelSent: "claude-opus-5-5",
   modelServed: "claude-opus-5-5",
+  tierInHeaders: undefined,
   askedPrice: opus(),
   sentPrice: opus(),
   policy: strict,

@@ -39,6 +39,7 @@ const facts: RecordFacts = {
   sentPrice: haiku,
   policy: { multiplierThousandths: 2000, unknownPriceCeiling: null },
   used: { usage: { ...noUsage, inputTokens: 1000, outputTokens: 100 }, source: "reported" },
+  tierInHeaders: undefined,
   reservedNanoUsd: 10_000_000,
   outcome: "ok",
   reason: "",
@@ -88,6 +89,7 @@ describe("a record", () => {
     });
     for (const record of [free, refused]) {
       expect(record).toMatchObject({ chargedNanoUsd: 0, realNanoUsd: 0, overrunNanoUsd: 0, priceVersion: "" });
+      expect(record.usageSource).toBe("none");
       expect(usageRecordSchema.parse(record)).toEqual(record);
     }
     expect(refused).toMatchObject({ accountId: "", modelServed: "", firstByteMilliseconds: null });
@@ -159,6 +161,13 @@ describe("what was used", () => {
     expect(usageOf({ ...common, answer: { ...failed, outputBytes: 250 } }).usage.outputTokens).toBe(100);
     const inputUsage = { ...noUsage, inputTokens: 50 };
     expect(usageOf({ ...common, answer: { ...failed, inputUsage } }).usage.inputTokens).toBe(50);
+  });
+
+  it("is what a model makes in that time, too, where an answer in one piece was given up after its beginning", () => {
+    const begun = { ...silent, outputBytes: 250 };
+    expect(usageOf({ ...common, answer: begun, workedMilliseconds: 6000 }).usage.outputTokens).toBe(300);
+    expect(usageOf({ ...common, answer: begun, workedMilliseconds: 1000 }).usage.outputTokens).toBe(100);
+    expect(usageOf({ ...common, answer: begun, workedMilliseconds: 600_000 }).usage.outputTokens).toBe(400);
   });
 
   it("is the input, and what a model makes in that time, where an upstream at work was given up", () => {

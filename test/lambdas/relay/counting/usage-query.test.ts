@@ -229,6 +229,22 @@ describe("a list of records", () => {
     );
   });
 
+  it("goes by when requests began, to the millisecond, although their ids are given a moment before", async () => {
+    const begun = (at: number, idAt: number) => ({
+      ...recordAt(idAt, { keyId: "a" }),
+      startedAt: new Date(at).toISOString(),
+    });
+    const records = [
+      begun(noon - 1, noon - 4),
+      begun(noon, noon - 3),
+      begun(noon + 7, noon + 5),
+      begun(noon + 10, noon + 8),
+    ];
+    const question = { from: noon, to: noon + 10, most: 10, keyId: "a" };
+    const found = await listRecords(question, ports(records, 5));
+    expect(found.records.map(({ startedAt }) => Date.parse(startedAt) - noon)).toEqual([7, 0]);
+  });
+
   it("filters, and goes on behind a page that had nothing", async () => {
     const records = [recordAt(noon, { outcome: "refused" }), recordAt(noon + 100 * hour, { accountId: "y" })];
     const question = { from: noon - hour, to: noon + 101 * hour, most: 10 };

@@ -1,6 +1,11 @@
 // Client keys as they are kept, on a real DynamoDB: changes count at once and never wait for streams, nothing is done twice.
 import { randomBytes } from "node:crypto";
-import { type DynamoDBClient, type GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import {
+  type DynamoDBClient,
+  type GetItemCommand,
+  type TransactWriteItemsCommand,
+  UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { KeysStore } from "../../../../lambdas/relay/keys.store.ts";
 import { holdsSecret } from "../../../../lambdas/relay/ledger/client-key.ts";
@@ -47,6 +52,33 @@ function storeWith(spoil: Spoil): KeysStore {
 }
 
 describe("new keys", () => {
+  it("of which one cannot be made leave nothing on its way, and the others of one that is there are made", async () => {
+    tables.time = noon;
+    const keys = Array.from({ length: 30 }, () => newKey());
+    let running = 0;
+    const client = tables.newClient();
+    const send = async (command: TransactWriteItemsCommand) => {
+      const [first] = command.input.TransactItems ?? [];
+      if (first?.Put?.Item?.pk?.S?.includes(keys[3]?.keyId ?? "none")) throw new Error("it is refused");
+      running += 1;
+      try {
+        return await client.send(command);
+      } finally {
+        running -= 1;
+      }
+    };
+    const options = { keysTable: "RelayKeys", now: () => tables.time, random: Math.random };
+    const store = new KeysStore({ ...options, client: { send: send as DynamoDBClient["send"] } });
+    await expect(store.create(keys)).rejects.toThrow("it is refused");
+    expect(running).toBe(0);
+    const taken = newKey();
+    await tables.keys.create([taken]);
+    const others = Array.from({ length: 10 }, () => newKey());
+    const conflicting = { ...taken, hash: "b".repeat(64) };
+    await expect(tables.keys.create([conflicting, ...others])).rejects.toMatchObject({ name: "Conflict" });
+    for (const { keyId } of others) expect(await tables.keys.read(keyId)).toBeDefined();
+  });
+
   it("are kept as they were given, a hundred at once, and a repetition makes none", async () => {
     tables.time = noon;
     const keys = Array.from({ length: 100 }, (_, index) =>
@@ -92,13 +124,13 @@ describe("new keys", () => {
     const pages: string[][] = [];
     let after: string | undefined;
     do {
-      const page = await tables.keys.list({ most: 2, after, owner: "lister" });
+      const page = await tables.lists.list({ most: 2, after, owner: "lister" });
       pages.push(page.metas.map(({ keyId }) => keyId));
       after = page.position;
     } while (after !== undefined && pages.length < 20);
     expect(pages.flat()).toEqual(made.slice(1));
     const idsOf = async (filter: object) =>
-      (await tables.keys.list({ most: 100, owner: "lister", ...filter })).metas.map(({ keyId }) => keyId);
+      (await tables.lists.list({ most: 100, owner: "lister", ...filter })).metas.map(({ keyId }) => keyId);
     expect(await idsOf({ tag: "odd" })).toEqual([made[1], made[3], made[5]]);
     expect(await idsOf({ enabled: false })).toEqual([made[4]]);
     expect(await idsOf({ deleted: true })).toEqual([newest]);
@@ -271,8 +303,8 @@ describe("a balance", () => {
     expect((await tables.readKey(keyId)).balanceNanoUsd).toBe(-10);
     tables.time += 1;
     await add("three", 1);
-    const first = await tables.keys.listBalance(keyId, { most: 2 });
-    const rest = await tables.keys.listBalance(keyId, { most: 2, after: first.position });
+    const first = await tables.lists.listBalance(keyId, { most: 2 });
+    const rest = await tables.lists.listBalance(keyId, { most: 2, after: first.position });
     expect([...first.entries, ...rest.entries].map(({ entryId }) => entryId)).toEqual(["three", "two", "one", "first"]);
     await expect(add("four", 5_000_000 * nanoDollar)).rejects.toMatchObject({ name: "Conflict" });
     await expect(
@@ -293,11 +325,11 @@ describe("a balance", () => {
       expiry: { kind: "never" },
     } as const;
     for (const _ of [1, 2]) await tables.keys.create([{ ...named, ...more, policy }]);
-    const { entries } = await tables.keys.listBalance(keyId, { most: 10 });
+    const { entries } = await tables.lists.listBalance(keyId, { most: 10 });
     expect(entries).toMatchObject([{ kind: "top-up", nanoUsd: 700, by: "ann" }]);
     expect((await tables.readKey(keyId)).balanceNanoUsd).toBe(700);
     const { keyId: without } = await tables.addKey({ prepaid: true });
-    expect((await tables.keys.listBalance(without, { most: 10 })).entries).toEqual([]);
+    expect((await tables.lists.listBalance(without, { most: 10 })).entries).toEqual([]);
   });
 
   it("that is topped up in the moment in which its key becomes prepaid is not begun anew", async () => {
@@ -340,7 +372,7 @@ describe("figures", () => {
     const found = [];
     let after: string | undefined;
     do {
-      const page = await tables.keys.figures(after);
+      const page = await tables.lists.figures(after);
       found.push(...page.keys.filter((figures) => figures.key.keyId === key.keyId));
       after = page.position;
     } while (after !== undefined);

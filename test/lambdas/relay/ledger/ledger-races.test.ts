@@ -306,9 +306,12 @@ describe("a reservation", () => {
     const running = await ledger.reserve(tables.request(key));
     const dies = tables.newLedger({ client: tables.newClient(killedAt("GetItemCommand")) });
     await expect(dies.reserve(tables.request(key))).rejects.toThrow("killed");
+    const inLine = async () => Object.keys((await tables.item(key.keyId)).q?.M ?? {});
+    const dead = await inLine();
+    expect(dead).toHaveLength(1);
     tables.time = noon + 1001;
     const waits = ledger.reserve(tables.request(key));
-    await expect.poll(async () => Object.keys((await tables.item(key.keyId)).q?.M ?? {}).length).toBe(1);
+    await expect.poll(inLine).toEqual([expect.not.stringMatching(`^${dead[0]}$`)]);
     await ledger.settle(running, recordOf(running, 1));
     await waits;
     expect((await tables.item(key.keyId)).q?.M).toEqual({});
@@ -362,6 +365,19 @@ describe("a reservation", () => {
     expect(whole.key.used).toHaveProperty(left);
     await tables.newLedger().reserve(tables.request(whole.key));
     expect(await usedOf(key)).not.toHaveProperty(left);
+  });
+
+  it("says how many others run where it is asked, and so does an extension", async () => {
+    tables.time = noon;
+    const key = await tables.addKey({});
+    const ledger = tables.newLedger({ random: () => 0.5 });
+    for (let running = 0; running < 3; running += 1) await ledger.reserve(tables.request(key));
+    const blind = await ledger.reserve(tables.request(key));
+    expect(blind.key.leaseCount).toBe(0);
+    const lease = await ledger.reserve(tables.request(key, { asksForCount: true }));
+    expect(lease.key.leaseCount).toBe(4);
+    await ledger.settle(blind, recordOf(blind, 1));
+    expect((await ledger.extend(lease, tables.more(1))).key.leaseCount).toBe(3);
   });
 
   it("of a Lambda whose clock is behind is counted in its own day, and resets nothing", async () => {
@@ -446,6 +462,26 @@ describe("an extension", () => {
     expect([extended.nanoUsd, extended.key.version]).toEqual([2 * nanoDollar, 3]);
   });
 
+  it("asks anew whether what runs is allowed where the key was changed, once, and ends where it is not", async () => {
+    tables.time = noon;
+    const key = await tables.addKey(dayLimit(9));
+    const ledger = tables.newLedger();
+    const lease = await ledger.reserve(tables.request(key));
+    await tables.keys.change(key.keyId, undefined, { policy: policyOf({ ...dayLimit(9), models: ["gpt-*"] }) }, "test");
+    const forbidden = new TypeError("the model is no longer allowed");
+    const renewed = ({ policy }: LedgerKey) => {
+      if (policy.models.length > 0) throw forbidden;
+    };
+    await expect(ledger.extend(lease, { ...tables.more(1), renewed })).rejects.toBe(forbidden);
+    expect((await usedOf(key)).total).toBe(nanoDollar);
+    await tables.keys.change(key.keyId, undefined, { policy: policyOf(dayLimit(9)) }, "test");
+    const extended = await ledger.extend(lease, { ...tables.more(1), renewed });
+    const neverAsked = () => {
+      throw forbidden;
+    };
+    expect((await ledger.extend(extended, { ...tables.more(1), renewed: neverAsked })).nanoUsd).toBe(nanoDollar + 2);
+  });
+
   it("fails once a sweeper gave the lease up", async () => {
     tables.time = noon;
     const key = await tables.addKey(dayLimit(9));
@@ -458,6 +494,27 @@ describe("an extension", () => {
     expect((await refusalOf(tables.newLedger().extend(lease, tables.more(1)))).name).toBe("RelayUnavailable");
     expect(await tables.newLedger().expire(key.keyId, seen)).toBe("settled");
     await expectCharged(key, lease, nanoDollar);
+  });
+
+  it("tells the ledger who serves by now, for the record of one that nobody settles", async () => {
+    tables.time = noon;
+    const key = await tables.addKey(dayLimit(9));
+    const seen: (string | undefined)[] = [];
+    const ledger = tables.newLedger({
+      findOrphan: async ({ accountId }) => {
+        seen.push(accountId);
+        return { accountId: accountId ?? "", provider: "openai", modelServed: "gpt-5", count: async () => undefined };
+      },
+    });
+    const lease = await ledger.reserve(tables.request(key, { accountId: "first", leaseUntil: noon }));
+    await ledger.extend(lease, { ...tables.more(1), accountId: "second", leaseUntil: noon });
+    const [left] = await leasesLeft(key);
+    if (left === undefined) throw new Error("there is no lease");
+    expect(await ledger.expire(key.keyId, left)).toBe("settled");
+    expect(seen).toEqual(["second"]);
+    expect(await recordOfRequest(lease.requestId)).toMatchObject({
+      ...{ outcome: "lease-expired", accountId: "second", provider: "openai", modelServed: "gpt-5", accountsTried: 1 },
+    });
   });
 
   it("keeps a sweeper that saw the lease before from taking it", async () => {
@@ -508,6 +565,44 @@ describe("settling", () => {
     await tables.newLedger().expire(key.keyId, seen);
     await expectCharged(key, lease, 13);
     expect(await recordOfRequest(lease.requestId)).toMatchObject({ outcome: "ok", chargedNanoUsd: 13 });
+  });
+
+  it("by the sweeper counts at the account what the request cost it: the list price, or what its own record says", async () => {
+    tables.time = noon;
+    const key = await tables.addKey({ ...dayLimit(9), multiplierThousandths: 2500 });
+    const counted: number[] = [];
+    const findOrphan = async () => ({
+      ...{ accountId: "a", provider: "anthropic", modelServed: "claude-opus-5" },
+      count: async (realNanoUsd: number) => void counted.push(realNanoUsd),
+    });
+    const sweeper = tables.newLedger({ findOrphan });
+    const orphan = await sweeper.reserve(tables.request(key, { leaseUntil: noon }));
+    const half = await sweeper.reserve(tables.request(key, { leaseUntil: noon }));
+    // What it is by now prices nothing that ran before.
+    const changed = policyOf({ ...dayLimit(9), multiplierThousandths: 10 });
+    await tables.keys.change(key.keyId, undefined, { policy: changed }, "test");
+    const dies = tables.newClient(killedAt("UpdateItemCommand"));
+    const record = recordOf(half, 100, { realNanoUsd: 40 });
+    await expect(tables.newLedger({ client: dies }).settle(half, record)).rejects.toThrow("killed");
+    // A sweeper that dies before the lease is gone has told the account; the next one tells it again, and its slot knows.
+    for (const left of await leasesLeft(key)) {
+      let isGivenUp = false;
+      const client = tables.newClient(({ command }) => {
+        if (command !== "UpdateItemCommand") return undefined;
+        if (isGivenUp) return new Error("killed");
+        isGivenUp = true;
+        return undefined;
+      });
+      const dying = tables.newLedger({ client, findOrphan });
+      await expect(dying.expire(key.keyId, left)).rejects.toThrow("killed");
+      await sweeper.expire(key.keyId, left);
+    }
+    const list = nanoDollar / 2.5;
+    expect(counted.toSorted((one, other) => one - other)).toEqual([40, 40, list, list]);
+    expect(await recordOfRequest(orphan.requestId)).toMatchObject({
+      ...{ accountId: "a", chargedNanoUsd: nanoDollar, realNanoUsd: nanoDollar / 2.5 },
+    });
+    expect((await usedOf(key)).total).toBe(nanoDollar + 100);
   });
 
   it("after the sweeper corrects record and windows, once, though answers are lost and transactions conflict", async () => {

@@ -15,7 +15,7 @@ import type { LedgerStore } from "../../../../lambdas/relay/ledger.store.ts";
 import { Refusal } from "../../../../lambdas/relay/refusal.ts";
 import { CausewayError, isErrorNamed } from "../../../../lambdas/shared/errors.ts";
 import { seededRandom } from "../../../../local/rig/faults.ts";
-import { type Call, type LedgerTables, nanoDollar, recordOf, type Spoil } from "./ledger-tables.ts";
+import { type Call, type LedgerTables, nanoDollar, recordOf, type Spoil, stays } from "./ledger-tables.ts";
 
 /** Shares of calls; the rest goes well. */
 export interface Weather {
@@ -54,7 +54,8 @@ export class Storm {
   readonly #random: () => number;
   readonly #process = new AsyncLocalStorage<{ callsLeft: number }>();
   readonly #policies = new Map<string, KeyPolicy>();
-  readonly #cache = new Map<string, LedgerKey>();
+  /** Of two environments: what one sees, the other learns later. */
+  readonly #caches = [new Map<string, LedgerKey>(), new Map<string, LedgerKey>()] as const;
   readonly #late: (() => Promise<void>)[] = [];
   readonly #toppedUp = new Map<string, number>();
   readonly ledger: LedgerStore;
@@ -78,7 +79,7 @@ export class Storm {
   async addKey(...[policy, more]: Parameters<LedgerTables["addKey"]>): Promise<LedgerKey> {
     const key = await this.#tables.addKey(policy, more);
     this.#policies.set(`${key.keyId} ${key.version}`, key.policy);
-    this.#cache.set(key.keyId, key);
+    for (const cache of this.#caches) cache.set(key.keyId, key);
     this.#toppedUp.set(key.keyId, key.balanceNanoUsd ?? 0);
     return key;
   }
@@ -146,7 +147,7 @@ export class Storm {
   async checkSums(): Promise<Record<string, number>> {
     const records = await this.#tables.records();
     const counts: Record<string, number> = {};
-    for (const keyId of this.#cache.keys()) {
+    for (const keyId of this.#caches[0].keys()) {
       const item = await this.#tables.item(keyId);
       if (leasesOf(item).length > 0) this.breaches.push(`${keyId} has leases left`);
       // Who died in the line stays there until the next one gets in.
@@ -192,7 +193,8 @@ export class Storm {
   }
 
   async #stream(): Promise<void> {
-    const key = this.#pick([...this.#cache.values()]);
+    const cache = this.#pick(this.#caches);
+    const key = this.#pick([...cache.values()]);
     const now = this.#now();
     const request = this.#tables.request(key, {
       now,
@@ -212,7 +214,7 @@ export class Storm {
       await this.ledger.settle(undefined, record);
       return;
     }
-    this.#cache.set(key.keyId, lease.key);
+    cache.set(key.keyId, lease.key);
     lease = await this.#extendSome(lease);
     const charged = Math.floor(this.#random() * (lease.nanoUsd + 1));
     const settle = async () => {
@@ -232,6 +234,7 @@ export class Storm {
         tokens: 50,
         now,
         leaseUntil: now + 15 * minute,
+        ...stays,
       };
       try {
         extended = await this.ledger.extend(extended, more);
@@ -248,32 +251,66 @@ export class Storm {
     if (nth % 45 === 0) this.time += 16 * minute + Math.floor(this.#random() * 300 * minute);
     const work = async () => {
       if (nth % 12 === 0) await this.#manage().catch(ignoring(false));
+      // Some of those that come late come while the sweeper is there.
+      const late = nth % 20 === 0 && this.#random() < 0.5 ? this.#late.splice(0, 3) : [];
+      const settling = late.map((settle) => settle().catch(ignoring(false)));
       if (nth % 20 === 0) await this.sweep().catch(ignoring(false));
+      await Promise.all(settling);
     };
     this.#management = this.#management.then(work);
     await this.#management;
   }
 
   async #manage(): Promise<void> {
-    const { keyId } = this.#pick([...this.#cache.values()]);
-    const { version, policy, isEnabled, balanceNanoUsd } = await this.#tables.readKey(keyId);
-    const next = `${keyId} ${version + 1}`;
-    if (balanceNanoUsd !== undefined && this.#random() < 0.5) {
-      const entryId = randomBytes(8).toString("hex");
-      const entry = { keyId, entryId, kind: "top-up", nanoUsd: nanoDollar, note: "", by: "storm" } as const;
-      await this.#keys.addToBalance(entry);
-      // Asked for once more, as a repeated request does.
-      await this.#keys.addToBalance(entry);
-      this.#toppedUp.set(keyId, (this.#toppedUp.get(keyId) ?? 0) + nanoDollar);
-    } else if (this.#random() < 0.3 || !isEnabled) {
-      this.#policies.set(next, policy);
-      await this.#keys.change(keyId, version, { enabled: !isEnabled }, "storm");
-    } else {
-      const day = Math.floor((1 + this.#random() * 4) * nanoDollar);
-      const changed = { ...policy, spend: { ...policy.spend, day }, concurrency: 5 + Math.floor(this.#random() * 15) };
-      this.#policies.set(next, changed);
-      await this.#keys.change(keyId, version, { policy: changed }, "storm");
-    }
+    const { keyId } = this.#pick([...this.#caches[0].values()]);
+    const key = await this.#tables.readKey(keyId);
+    const { version, policy, isEnabled, isDeleted, balanceNanoUsd } = key;
+    if (balanceNanoUsd !== undefined && this.#random() < 0.4) return this.#topUp(keyId);
+    const drawn = isDeleted || !isEnabled ? 1 : this.#random();
+    const changed = drawn < 0.5 ? this.#policyLike(policy) : policy;
+    this.#policies.set(`${keyId} ${version + 1}`, changed);
+    if (drawn < 0.5) await this.#keys.change(keyId, version, { policy: changed }, "storm");
+    else if (drawn < 0.65) await this.#keys.change(keyId, version, { enabled: false }, "storm");
+    else if (drawn < 0.75) await this.#keys.markDeleted(keyId, "storm");
+    else if (drawn < 0.9) {
+      const hash = randomBytes(32).toString("hex");
+      await this.#keys.rotate(keyId, { hash, masked: "cwk_…", overlapUntil: this.time }, "storm");
+    } else if (drawn < 1) {
+      const expiry = this.#pick([{ kind: "never" }, { kind: "after-first-use", days: 2 }] as const);
+      await this.#keys.change(keyId, version, { expiry }, "storm");
+    } else if (isDeleted) await this.#keys.restore(keyId, "storm");
+    else await this.#keys.change(keyId, version, { enabled: true }, "storm");
+  }
+
+  async #topUp(keyId: string): Promise<void> {
+    const entryId = randomBytes(8).toString("hex");
+    const entry = { keyId, entryId, kind: "top-up", nanoUsd: nanoDollar, note: "", by: "storm" } as const;
+    await this.#keys.addToBalance(entry);
+    // Asked for once more, as a repeated request does.
+    await this.#keys.addToBalance(entry);
+    this.#toppedUp.set(keyId, (this.#toppedUp.get(keyId) ?? 0) + nanoDollar);
+  }
+
+  /** Other limits, in another zone, of other families, prepaid or not: while streams of the former policy run. */
+  #policyLike(policy: KeyPolicy): KeyPolicy {
+    const money = (most: number) => Math.floor((1 + this.#random() * most) * nanoDollar);
+    const family = {
+      day: this.#pick([null, money(1)]),
+      week: money(3),
+      month: null,
+      total: this.#pick([null, money(6)]),
+    };
+    const zones = ["Europe/Berlin", "Asia/Shanghai", "America/New_York", "Pacific/Kiritimati", policy.timeZone];
+    return {
+      ...policy,
+      timeZone: this.#pick(zones),
+      spend: { ...policy.spend, day: money(4), total: this.#pick([null, money(60)]) },
+      familySpend: this.#pick([{}, { opus: family }, { opus: family, sonnet: family }]),
+      prepaid: this.#random() < 0.2 ? !policy.prepaid : policy.prepaid,
+      multiplierThousandths: this.#pick([0, 1000, 3000]),
+      tokensPerMinute: this.#pick([null, 60_000]),
+      concurrency: 5 + Math.floor(this.#random() * 15),
+    };
   }
 
   readonly #spoil: Spoil = () => {

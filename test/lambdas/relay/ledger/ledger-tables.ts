@@ -14,11 +14,13 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import type * as z from "zod";
 import type { UsageRecord } from "../../../../lambdas/relay/counting/usage-record.ts";
+import { KeyListsStore } from "../../../../lambdas/relay/key-lists.store.ts";
 import { KeysStore } from "../../../../lambdas/relay/keys.store.ts";
 import type { StoredAttribute, StoredItem } from "../../../../lambdas/relay/ledger/attributes.ts";
 import type { NewKey } from "../../../../lambdas/relay/ledger/kept-key.ts";
 import { type KeyPolicy, keyPolicySchema } from "../../../../lambdas/relay/ledger/key-policy.ts";
 import type { Lease, LedgerKey, ReserveRequest } from "../../../../lambdas/relay/ledger/ledger.ts";
+import type { FindOrphan, Orphan } from "../../../../lambdas/relay/ledger/ledger-ports.ts";
 import { LedgerStore } from "../../../../lambdas/relay/ledger.store.ts";
 import { makeRequestId } from "../../../../lambdas/relay/request-id.ts";
 import { noUsage } from "../../../../lambdas/relay/token-usage.ts";
@@ -53,9 +55,16 @@ export type Observe = (call: Call, output: Readonly<Record<string, unknown>>) =>
 
 export const nanoDollar = 1_000_000_000;
 
+/** An extension at the account that it was reserved for, whatever became of its key. */
+export const stays = { accountId: "acc-1", renewed: () => undefined };
+
+/** Of an orphan of which the accounts know nothing. */
+export const nobody: Orphan = { accountId: "", provider: "", modelServed: "", count: async () => undefined };
+
 export class LedgerTables implements AsyncDisposable {
   readonly client: DynamoDBClient;
   readonly keys: KeysStore;
+  readonly lists: KeyListsStore;
   /** Milliseconds since 1970; every store that is not told otherwise reads it. */
   time = Date.parse("2026-11-20T12:00:00.000Z");
   readonly #url: string;
@@ -66,6 +75,7 @@ export class LedgerTables implements AsyncDisposable {
     this.#close = close;
     this.client = this.newClient();
     this.keys = new KeysStore({ client: this.client, keysTable, now: () => this.time, random: Math.random });
+    this.lists = new KeyListsStore({ client: this.client, keysTable, random: Math.random });
   }
 
   static async start(): Promise<LedgerTables> {
@@ -154,6 +164,7 @@ export class LedgerTables implements AsyncDisposable {
       readonly client?: Pick<DynamoDBClient, "send">;
       readonly now?: () => number;
       readonly random?: () => number;
+      readonly findOrphan?: FindOrphan;
     } = {},
   ): LedgerStore {
     return new LedgerStore({
@@ -163,6 +174,7 @@ export class LedgerTables implements AsyncDisposable {
       now: options.now ?? (() => this.time),
       random: options.random ?? Math.random,
       recordDays: () => 90,
+      findOrphan: options.findOrphan ?? (async () => nobody),
     });
   }
 
@@ -178,7 +190,7 @@ export class LedgerTables implements AsyncDisposable {
         ...more,
       },
     ]);
-    return this.readKey(keyId);
+    return this.readKey(more.keyId ?? keyId);
   }
 
   async readKey(keyId: string): Promise<LedgerKey> {
@@ -219,6 +231,7 @@ export class LedgerTables implements AsyncDisposable {
       requestId: this.requestId(now),
       key,
       call: { platform: "anthropic", operation: "messages", model: "claude-opus-5", answers: "sse" },
+      ...{ accountId: "acc-1", asksForCount: false },
       nanoUsd: nanoDollar,
       tokens: 1000,
       family: undefined,
@@ -229,8 +242,8 @@ export class LedgerTables implements AsyncDisposable {
     };
   }
 
-  more(nanoUsd: number, tokens = 100): { nanoUsd: number; tokens: number; now: number; leaseUntil: number } {
-    return { nanoUsd, tokens, now: this.time, leaseUntil: this.time + 15 * 60_000 };
+  more(nanoUsd: number, tokens = 100) {
+    return { nanoUsd, tokens, now: this.time, leaseUntil: this.time + 15 * 60_000, ...stays };
   }
 }
 

@@ -9,7 +9,7 @@ const noon = Date.parse("2026-11-20T12:00:00.000Z");
 
 const lease = (requestId: string): StoredLease => ({
   ...{ requestId, expiresAt: noon, nanoUsd: 1, tokens: 1, sequence: 0, windows: ["total"], prepaid: false },
-  ...{ minute: undefined, family: undefined, isDead: false },
+  ...{ minute: undefined, family: undefined, accountId: undefined, multiplierThousandths: 1000, isDead: false },
   call: { platform: "openai", operation: "chat", model: "gpt", answers: "json" },
 });
 

@@ -62,6 +62,48 @@ describe("a message", () => {
     expect(refusalOf(() => protocols.anthropic.read(asked))).toBe("BodyInvalid");
   });
 
+  test.each([
+    ["claude-opus-4-5[1m]", "claude-opus-4-5"],
+    ["claude-opus-4-5[1M][1m]", "claude-opus-4-5"],
+  ])("for %s, as Claude Code marks a large context window, is one for %s", (marked, model) => {
+    const text = `{"max_tokens": 1e1, "n":1.50,"model" : "${marked}","messages":[]}`;
+    const expected = text.replace(marked, model);
+    for (const path of ["/v1/messages", "/v1/messages/count_tokens"]) {
+      for (const [body, headers] of [
+        [Buffer.from(text), {}],
+        [gzipSync(text), { "content-encoding": "gzip" }],
+      ] as const) {
+        const asked = { method: "POST", path, query: "", headers: { ...headers, "anthropic-beta": "b-1" }, body };
+        const read = protocols.anthropic.read(asked) as Call;
+        expect([read.model, read.upstream.body.toString()]).toEqual([model, expected]);
+        expect(read.upstream.headers).toEqual({ "anthropic-beta": "b-1" });
+      }
+    }
+  });
+
+  test.each([
+    "openrouter,anthropic/claude-opus-4.5",
+    "gpt-5.3-codex(high)",
+    "深度求索/deepseek-chat",
+    "[官方]claude-opus",
+  ])("may name a model as gateways do: %s", (model) => {
+    expect(call({ model }).model).toBe(model);
+  });
+
+  test.each(["a b", "a\u0000", "a|b", 'a"b', "\ud800", "语".repeat(67), "x".repeat(201)])(
+    "may not name a model %j",
+    (model) => {
+      expect(refusalOf(() => call({ model }))).toBe("BodyInvalid");
+    },
+  );
+
+  test("keeps brackets that are no such mark", () => {
+    for (const model of ["[1m]", "claude[1m]-x", "m[2m]"]) {
+      const read = call({ model });
+      expect([read.model, JSON.parse(read.upstream.body.toString()).model]).toEqual([model, model]);
+    }
+  });
+
   test("may have the same name at different depths", () => {
     expect(call({ metadata: { model: "x", max_tokens: 3 } }).demand.mostOutputTokens).toBe(100);
   });

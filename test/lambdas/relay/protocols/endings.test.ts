@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AnswerReader } from "../../../../lambdas/relay/protocols/protocol.ts";
 import { Refusal } from "../../../../lambdas/relay/refusal.ts";
-import { callFor, passAll, stream } from "./streams.ts";
-import { type AnsweringServer, clients, clientsFor, eventStream, startAnswering } from "./vendor-clients.ts";
+import { callFor, eventsOf, passAll, stream } from "./streams.ts";
+import { type AnsweringServer, readByClients, startAnswering } from "./vendor-clients.ts";
 
 const names = [
   "anthropic-text.sse",
@@ -28,12 +28,6 @@ const largest: Readonly<Record<string, RegExp>> = {
 const stopOf = (name: string) =>
   Object.entries(largest).find(([beginning]) => name.startsWith(beginning))?.[1] ?? /never/;
 
-/** The stream's whole events. */
-function eventsOf(name: string): Buffer[] {
-  const text = stream(name).toString();
-  return text.split(/(?<=\n\n|\r\n\r\n)/).map((event) => Buffer.from(event));
-}
-
 let server: AnsweringServer;
 
 beforeAll(async () => {
@@ -42,14 +36,7 @@ beforeAll(async () => {
 
 afterAll(() => server.close());
 
-async function readBy(name: string, bytes: Buffer) {
-  const outcomes = [];
-  for (const client of clientsFor(name)) {
-    server.answer(eventStream(bytes));
-    outcomes.push(await clients[client](server.url));
-  }
-  return outcomes;
-}
+const readBy = (name: string, bytes: Buffer) => readByClients(server, name, bytes);
 
 /** The events of a stream that say its end: behind them the relay cuts nothing any more. */
 function endsAt(events: readonly Buffer[]): number {
@@ -196,6 +183,27 @@ describe("pings", () => {
       expect(JSON.parse(event.slice("data:".length))).toHaveProperty("candidates");
     }
   });
+
+  test.each(["openai-chat-plain.sse", "openai-responses-text.sse"])(
+    "are no blank lines where events have ids, for the Python SDK of OpenAI fails at them: %s",
+    async (name) => {
+      for (const id of ["id: 7\n", "id:\n"]) {
+        const events = eventsOf(name).map((event) => Buffer.concat([Buffer.from(id), event]));
+        const { call, protocol } = callFor(name);
+        const reader = protocol.follow(call);
+        expect(passAll(reader, [Buffer.from(": PROCESSING\n\n")]).length).toBeGreaterThan(0);
+        const passed = events.map((event) => {
+          const bytes = Buffer.concat([reader.push(event), reader.ping(), reader.ping()]);
+          reader.passed();
+          return bytes;
+        });
+        const bytes = Buffer.concat(passed);
+        expect(bytes.toString().split("\n\n")).toHaveLength(events.length + 1);
+        expect(bytes.toString()).toContain("\n\n: ping\n: ping\nid");
+        expect(await readBy(name, bytes)).toEqual(await readBy(name, stream(name)));
+      }
+    },
+  );
 
   test("are not sent in the middle of an event that is too large to be read", () => {
     const { call, protocol } = callFor("anthropic-text.sse");

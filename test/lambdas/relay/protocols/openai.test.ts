@@ -205,6 +205,31 @@ describe("what a response may cost", () => {
     expect(respond(body).demand.hasInputElsewhere).toBe(isElsewhere);
   });
 
+  const unreasoning = { model: "gpt-6-sol", stream: true, reasoning: { effort: "none" } };
+  const update = { type: "configuration_update", reasoning: { effort: "high" } };
+
+  test.each([
+    ["its own word", {}, true],
+    ["an update in its input", { input: [{ role: "user", content: "x" }, update] }, false],
+    ["an earlier response, which may hold one", { previous_response_id: "resp_1" }, false],
+    ["a conversation, which may hold one", { conversation: "conv_1" }, false],
+  ])("believes that nothing is reasoned out of sight, by %s: %s", (_what, body, isVisible) => {
+    expect(respond({ ...unreasoning, ...body }).demand.hasVisibleOutput).toBe(isVisible);
+  });
+
+  test("doubles where the conversation may be compacted on the way, whose output nobody sees and no limit holds", () => {
+    const plain = respond({ model: "gpt-4.1", stream: true, max_output_tokens: 100 });
+    const compacting = respond({
+      ...{ model: "gpt-4.1", stream: true, max_output_tokens: 100 },
+      context_management: [{ type: "compaction", compact_threshold: 200_000 }],
+    });
+    expect(plain.demand).toMatchObject({ answers: 1, mostOutputTokens: 100, hasVisibleOutput: true });
+    expect(compacting.demand).toMatchObject({ answers: 2, mostOutputTokens: undefined, hasVisibleOutput: false });
+    expect(compacting.demand.inputBytes).toBe(compacting.upstream.body.length * 2);
+    const triggered = respond({ model: "gpt-4.1", stream: true, input: [{ type: "compaction_trigger" }] });
+    expect(triggered.demand).toMatchObject({ answers: 1, hasVisibleOutput: false });
+  });
+
   test("is visible without reasoning and without tools of OpenAI's own", () => {
     const visible = (body: object) => respond({ stream: true, ...body }).demand.hasVisibleOutput;
     expect(visible({ model: "gpt-4.1" })).toBe(true);
@@ -362,5 +387,43 @@ describe("answers as JSON", () => {
     };
     passAll(reader, [Buffer.from(JSON.stringify({ usage: lie }))]);
     expect(reader.usage).toMatchObject({ inputTokens: 0, cacheReadTokens: 5, cacheWrite5mTokens: 0, outputTokens: 0 });
+  });
+});
+
+test("a count of a response's tokens is free, and asked where the conversation lives", () => {
+  const body = { model: "gpt-5", input: "Hi", previous_response_id: "resp_1", prompt_cache_key: "session" };
+  const call = callOf("openai", { path: "/v1/responses/input_tokens", body });
+  expect(call).toMatchObject({ operation: "count-tokens", metering: "free", model: "gpt-5", answers: "json" });
+  expect([call.boundIds, call.sessions]).toEqual([["resp_1"], ["session"]]);
+  const reader = protocols.openai.follow(call);
+  passAll(reader, [Buffer.from('{"object":"response.input_tokens","input_tokens":13}')]);
+  expect([reader.isComplete, reader.usage, reader.madeIds]).toEqual([true, undefined, []]);
+});
+
+describe("a compaction of a conversation", () => {
+  const compact = (body: object) =>
+    callOf("openai", { path: "/v1/responses/compact", body: { model: "gpt-4.1", input: "Hi", ...body } });
+
+  test("is a JSON answer of the model's largest output, which nobody sees", () => {
+    const call = compact({ max_output_tokens: 10, stream: true, prompt_cache_key: "session" });
+    expect(call).toMatchObject({ operation: "compact", metering: "metered", model: "gpt-4.1", answers: "json" });
+    expect(call.demand).toMatchObject({ answers: 1, mostOutputTokens: undefined, hasVisibleOutput: false });
+    expect([call.sessions, call.upstream.path]).toEqual([["session"], "/v1/responses/compact"]);
+  });
+
+  test("belongs to the account whose response it goes on from, and is charged what it says", () => {
+    const call = compact({ previous_response_id: "resp_1" });
+    expect([call.boundIds, call.demand.hasInputElsewhere]).toEqual([["resp_1"], true]);
+    const reader = protocols.openai.follow(call);
+    const usage = { input_tokens: 90, output_tokens: 7, total_tokens: 97, input_tokens_details: { cached_tokens: 40 } };
+    const answer = {
+      id: "resp_2",
+      object: "response.compaction",
+      output: [{ type: "compaction", id: "cmp_1" }],
+      usage,
+    };
+    passAll(reader, [Buffer.from(JSON.stringify(answer))]);
+    expect(reader.usage).toMatchObject({ inputTokens: 50, cacheReadTokens: 40, outputTokens: 7 });
+    expect([reader.isComplete, reader.madeIds]).toEqual([true, []]);
   });
 });

@@ -23,7 +23,15 @@ const none = {
   serverTools: {},
 };
 const anthropicInput = { inputTokens: 2095, cacheWrite5mTokens: 100, cacheWrite1hTokens: 200, cacheReadTokens: 1200 };
-const chat = { ...none, inputTokens: 86, cacheReadTokens: 1920, outputTokens: 300, reasoningTokens: 256 };
+/** Their service tier is "default". */
+const chat = {
+  ...none,
+  inputTokens: 86,
+  cacheReadTokens: 1920,
+  outputTokens: 300,
+  reasoningTokens: 256,
+  tier: "standard",
+};
 const response = { ...none, inputTokens: 242, cacheReadTokens: 128, outputTokens: 211, reasoningTokens: 192 };
 const gemini = {
   ...none,

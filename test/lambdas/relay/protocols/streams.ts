@@ -11,6 +11,12 @@ export function stream(name: string): Buffer {
   return readFileSync(new URL(name, folder));
 }
 
+/** The stream's whole events. */
+export function eventsOf(name: string): Buffer[] {
+  const text = stream(name).toString();
+  return text.split(/(?<=\n\n|\r\n\r\n)/).map((event) => Buffer.from(event));
+}
+
 interface Asked {
   readonly path: string;
   readonly body: object;

@@ -43,7 +43,7 @@ export async function startAnswering(): Promise<AnsweringServer> {
   };
 }
 
-export function eventStream(body: Buffer): HttpAnswer {
+function eventStream(body: Buffer): HttpAnswer {
   return { status: 200, headers: { "content-type": "text/event-stream" }, body };
 }
 
@@ -149,9 +149,19 @@ export const clients = {
 export type ClientName = keyof typeof clients;
 
 /** Which clients read which stream, by the beginning of its file's name. */
-export function clientsFor(stream: string): ClientName[] {
+function clientsFor(stream: string): ClientName[] {
   if (stream.startsWith("anthropic")) return ["@anthropic-ai/sdk 1", "@anthropic-ai/sdk 0"];
   if (stream.startsWith("openai-chat")) return ["openai 7, chat", "openai 6, chat"];
   if (stream.startsWith("openai-responses")) return ["openai 7, responses", "openai 6, responses"];
   return ["@google/genai"];
+}
+
+/** What each client of the stream with this name makes of these bytes. */
+export async function readByClients(server: AnsweringServer, name: string, bytes: Buffer): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const client of clientsFor(name)) {
+    server.answer(eventStream(bytes));
+    outcomes.push(await clients[client](server.url));
+  }
+  return outcomes;
 }

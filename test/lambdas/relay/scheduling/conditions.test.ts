@@ -5,6 +5,7 @@ import type { Account, AccountCondition } from "../../../../lambdas/relay/schedu
 import { AccountConditions, type ErrorNote } from "../../../../lambdas/relay/scheduling/conditions.ts";
 import {
   afterFailure,
+  afterList,
   afterPause,
   afterSuccess,
   growingPausesMilliseconds,
@@ -40,6 +41,53 @@ describe("an account that fails", () => {
     expect(first?.failures).toBe(1);
     expect(afterFailure(first, failing, start + 50, start + 110)).toBeUndefined();
     expect(afterFailure(first, failing, start + 100, start + 200)?.failures).toBe(2);
+  });
+});
+
+describe("an account whose lists of models are answered while its messages are refused", () => {
+  const refused: AccountChange = { state: "blocked", said: "403" };
+
+  it("is brought back by a list after a longer time for each message that locked it out again", () => {
+    let condition: AccountCondition = healthy(start);
+    let now = start;
+    const hours: number[] = [];
+    for (let turn = 0; turn < 8; turn += 1) {
+      const lockedOutAt = now;
+      condition = afterFailure(condition, refused, now, now, "key") ?? condition;
+      expect([condition.state, condition.until]).toEqual(["blocked", null]);
+      let back: AccountCondition | undefined;
+      for (let test = 0; back === undefined && test < 100; test += 1) {
+        back = afterList(condition, now, now);
+        if (back === undefined) now += hour;
+      }
+      hours.push((now - lockedOutAt) / hour);
+      condition = back ?? condition;
+      expect(condition.state).toBe("healthy");
+    }
+    expect(hours).toEqual([0, 1, 2, 4, 8, 24, 24, 24]);
+    expect(afterSuccess(condition, now, now), "and a message that succeeds forgets it all").toEqual(healthy(now));
+  });
+
+  it("does not wait for longer because tests, or requests that were on their way, say the same again", () => {
+    const first = afterFailure(healthy(start), refused, start, start, "key");
+    if (first === undefined) throw new Error("it is not locked out");
+    expect(afterFailure(first, refused, start + minute, start + minute)).toBeUndefined();
+    expect(afterFailure(first, refused, start + 1, start + 2, "another key")).toBeUndefined();
+    expect(afterFailure(first, { state: "unauthorised", said: "401" }, start + 1, start + 2)?.state).toBe(
+      "unauthorised",
+    );
+    expect(afterList(first, start + 5 * hour, start + 5 * hour)).toEqual(healthy(start + 5 * hour, 1));
+    expect(afterList(first, start - 1, start + 5 * hour), "a test from before it").toBeUndefined();
+  });
+
+  it("that only fails is brought back at once, and its pauses go on growing; one key's word ends with any success", () => {
+    const third = { ...healthy(start, 3), state: "failing", until: start + minute } as const;
+    expect(afterList(third, start, start + 1)).toEqual(healthy(start + 1, 3));
+    expect(afterList({ ...third, accusedBy: "key" }, start, start + 1)).toMatchObject({
+      state: "healthy",
+      failures: 0,
+    });
+    expect(afterList(healthy(start), start, start + 1)).toBeUndefined();
   });
 });
 
@@ -339,6 +387,16 @@ describe("each minute", () => {
     const blocked = accountOf("a", { condition: paused("unauthorised", null), told: { "": "rate-limited" } });
     expect((await recover(blocked)).events).toMatchObject([
       { name: "RelayAccountBlocked", detail: { state: "unauthorised" } },
+    ]);
+  });
+
+  it("an account that a list of models brought back is told as recovered when a message has succeeded, and no turn before", async () => {
+    const told = { "": "blocked" };
+    const back = accountOf("a", { condition: healthy(start, 1), told });
+    expect(await recover(back)).toMatchObject({ events: [], told: [] });
+    expect((await recover(accountOf("a", { condition: paused("blocked", null, 2), told }))).events).toEqual([]);
+    expect((await recover(accountOf("a", { condition: healthy(start), told }))).events).toMatchObject([
+      { name: "RelayAccountRecovered", detail: { was: "blocked" } },
     ]);
   });
 

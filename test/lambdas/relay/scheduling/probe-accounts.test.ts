@@ -24,6 +24,7 @@ function playedProvider(
       url: `https://upstream.example.com/v1/models?${accountId}`,
       headers: { "x-api-key": String(credential) },
       body: Buffer.alloc(0),
+      ...(accountId.startsWith("message") && { method: "POST" as const }),
     }),
     judge: (answer) => {
       const change = changeOf(answer);
@@ -90,6 +91,9 @@ function stageOf(accounts: readonly Account[], answer: () => number | Error, pro
       },
       works: async ({ accountId }) => {
         said.push(`${accountId} works`);
+      },
+      answersLists: async ({ accountId }) => {
+        said.push(`${accountId} answers lists`);
       },
     },
     keepProbe: async (accountId, result) => {
@@ -185,9 +189,16 @@ it("whoever only a person or a test brings back is tested each hour, whatever th
     accountOf("paused", { condition: { ...lockedOut, state: "failing", until: start + minute } }),
     accountOf("off", { condition: lockedOut, schedulable: false }),
   ];
+  const messages = stageOf([accountOf("message", { condition: lockedOut })], () => 200);
+  await probeDueAccounts(messages.ports);
+  expect(messages.said).toEqual(["message works"]);
   const never = stageOf(accounts, () => 200);
   await probeDueAccounts(never.ports);
   expect(never.state.asked).toEqual(["locked", "again"]);
+  expect(never.said.sort(), "which shows less than a message would").toEqual([
+    "again answers lists",
+    "locked answers lists",
+  ]);
   const daily = stageOf(accounts, () => 200, 24 * 60);
   await probeDueAccounts(daily.ports);
   expect(daily.state.asked).toContain("again");

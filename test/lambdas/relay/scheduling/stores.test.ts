@@ -1,6 +1,6 @@
 // What RelayAccounts holds its writers to, on a real DynamoDB: slots, conditions, bindings, history, settings, and the snapshot.
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { PutCommand } from "@aws-sdk/lib-dynamodb";
+import { GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { AccountErrorsStore } from "../../../../lambdas/relay/account-errors.store.ts";
 import { AccountsStore } from "../../../../lambdas/relay/accounts.store.ts";
@@ -229,6 +229,43 @@ it("errors of the same kind within a minute are one entry of the history, newest
   expect(entries).toEqual([newest]);
   expect((await errors.history(accountId, { most: 1, after: position })).entries).toEqual(others);
   expect((await errors.history("another", { most: 1 })).entries).toEqual([]);
+});
+
+describe("a request whose end nobody saw", () => {
+  const orphan = { failed: false, firstByteMilliseconds: undefined, realNanoUsd: 5, isCostAlone: true };
+
+  it("is found at the account whose slot it holds, over time too, and its cost counts there once", async () => {
+    await slots.take(slotOf(), 5, "lives", start + minute, start);
+    await slots.take(slotOf(1), 5, "orphan", start + minute, start);
+    expect(await slots.find("orphan")).toEqual(slotOf(1));
+    expect(await slots.find("nobody")).toBeUndefined();
+    const later = start + 10 * minute;
+    for (let times = 0; times < 2; times += 1) await slots.release(slotOf(1), "orphan", orphan, nothingStale, later);
+    expect(loadOf(await viewNow(), later)).toMatchObject({ answers: 0, errors: 0, spentTodayNanoUsd: 5 });
+    expect(await slots.find("orphan")).toBeUndefined();
+    expect(await slots.find("lives")).toEqual(slotOf());
+  });
+});
+
+it("shards of slots go by themselves a week after their last use, those of an account that is gone as well", async () => {
+  const endOf = async () => {
+    const Key = { partition: "relay", item: `s#${accountId}#0` };
+    return (await tables.documents.send(new GetCommand({ TableName: table, Key }))).Item?.expiresAt;
+  };
+  const days = (count: number) => count * 24 * 60 * minute;
+  await slots.take(slotOf(), 1, "first", start + minute, start);
+  expect(await endOf()).toBe((start + days(7)) / 1000);
+  await slots.release(slotOf(), "first", undefined, nothingStale, start);
+  await slots.take(slotOf(), 1, "second", start + days(3), start + days(2));
+  expect(await endOf()).toBe((start + days(9)) / 1000);
+  // Another takes the place of one that is over.
+  await slots.take(slotOf(), 1, "third", start + days(5), start + days(4));
+  expect(await endOf()).toBe((start + days(11)) / 1000);
+  await accounts.remove(accountId);
+  expect(await endOf()).toBeUndefined();
+  // Whoever has chosen it before begins its shard anew.
+  await slots.take(slotOf(), 1, "late", start + days(6), start + days(5));
+  expect(await endOf()).toBe((start + days(12)) / 1000);
 });
 
 describe("bindings", () => {

@@ -21,7 +21,7 @@ describe("the key cache", () => {
     await cache.key("k", false);
     for (let second = 1; second < 30; second += 1) {
       pass(1000);
-      cache.saw(keyAt(1, second));
+      cache.saw(keyAt(1, second), true);
       expect((await cache.key("k", false)).key?.used.total).toBe(second);
     }
     expect(read).toHaveBeenCalledTimes(1);
@@ -30,10 +30,22 @@ describe("the key cache", () => {
     expect(read).toHaveBeenCalledTimes(2);
   });
 
+  it("has reservations say every two seconds how many requests run, and not more often", async () => {
+    const { cache, pass } = stage();
+    expect(cache.isCountOld("k")).toBe(true);
+    await cache.key("k", false);
+    expect(cache.isCountOld("k")).toBe(false);
+    pass(2000);
+    cache.saw(keyAt(1, 1), false);
+    expect(cache.isCountOld("k")).toBe(true);
+    cache.saw(keyAt(1, 1), true);
+    expect(cache.isCountOld("k")).toBe(false);
+  });
+
   it("takes no older version for a newer one", async () => {
     const { cache } = stage();
-    cache.saw(keyAt(3, 5));
-    cache.saw(keyAt(2, 9));
+    cache.saw(keyAt(3, 5), true);
+    cache.saw(keyAt(2, 9), true);
     expect((await cache.key("k", false)).key?.version).toBe(3);
   });
 });

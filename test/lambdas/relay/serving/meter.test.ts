@@ -4,6 +4,7 @@ import type { Lease, Ledger } from "../../../../lambdas/relay/ledger/ledger.ts";
 import { Refusal } from "../../../../lambdas/relay/refusal.ts";
 import { Meter } from "../../../../lambdas/relay/serving/meter.ts";
 
+const renewed = () => undefined;
 const lease = { requestId: "r", nanoUsd: 10, tokens: 100, sequence: 0 } as unknown as Lease;
 
 function stage(answer: (nanoUsd: number) => Promise<void> = async () => {}) {
@@ -12,7 +13,7 @@ function stage(answer: (nanoUsd: number) => Promise<void> = async () => {}) {
     return { ...held, nanoUsd: held.nanoUsd + nanoUsd, tokens: held.tokens + tokens, sequence: held.sequence + 1 };
   });
   const plan = { coveredTokens: 100, mostTokens: 350, sliceTokens: 100, costOf: (tokens: number) => tokens * 2 };
-  const meter = new Meter(lease, plan, { ledger: { extend }, now: () => 5, leaseUntil: 99 });
+  const meter = new Meter(lease, plan, { ledger: { extend }, now: () => 5, leaseUntil: 99, accountId: "a", renewed });
   return { meter, extend };
 }
 
@@ -23,7 +24,14 @@ describe("a meter", () => {
     expect(extend).not.toHaveBeenCalled();
     expect(await meter.cover(75)).toBeUndefined();
     expect(extend).toHaveBeenCalledTimes(1);
-    expect(extend.mock.calls[0]?.[1]).toEqual({ nanoUsd: 200, tokens: 100, now: 5, leaseUntil: 99 });
+    expect(extend.mock.calls[0]?.[1]).toEqual({
+      nanoUsd: 200,
+      tokens: 100,
+      now: 5,
+      leaseUntil: 99,
+      accountId: "a",
+      renewed,
+    });
     expect([meter.lease.nanoUsd, meter.extensions]).toEqual([210, 1]);
   });
 

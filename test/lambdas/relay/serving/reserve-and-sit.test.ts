@@ -79,7 +79,7 @@ function stage(
     ...{
       ledger,
       slots: { take: vi.fn(take) },
-      keys: { saw },
+      keys: { saw, isCountOld: () => false },
       now: () => now,
       random: () => 0,
       isAddressIn: () => true,

@@ -265,12 +265,20 @@ describe("a client", () => {
       };
       const staged = stage({ answers: [failing, failing, failing] });
       pass = staged.pass;
+      let counted = 0;
+      const release = staged.ports.slots.release.bind(staged.ports.slots);
+      staged.ports.slots.release = async (slot, requestId, figures, now) => {
+        counted += figures?.realNanoUsd ?? 0;
+        await release(slot, requestId, figures, now);
+      };
       const asked = staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ");
       const body = Buffer.from(JSON.stringify({ ...JSON.parse(asked.body.toString()), stream }));
       const served = await serveRequest({ ...asked, body }, staged.ports);
       await served.settled;
       expect(staged.seen.leases.size).toBe(0);
-      return staged.seen.settled[0];
+      const [settled] = staged.seen.settled;
+      expect(counted, "in the account's quota of the day, too").toBe(settled?.realNanoUsd);
+      return settled;
     };
     const record = await charged("timeout", true, 20_000);
     expect(record).toMatchObject({ outcome: "upstream-error", usageSource: "estimated", accountsTried: 1 });
@@ -280,6 +288,47 @@ describe("a client", () => {
     expect(await charged("timeout", false, 20_000)).toMatchObject({ usageSource: "none", chargedNanoUsd: 0 });
     expect(await charged("timeout", true, 20_000, true)).toMatchObject({ usageSource: "none", chargedNanoUsd: 0 });
     expect(await charged("connect", true, 20)).toMatchObject({ usageSource: "none", chargedNanoUsd: 0 });
+  });
+
+  it.each([
+    ["goes on, charged as it began, where the key's price was changed", { multiplierThousandths: 5000 }, "ok"],
+    ["ends where its model was taken from the key", { models: ["gpt-*"] }, "budget"],
+    ["ends where its address was", { addresses: ["192.0.2.0/24"] }, "budget"],
+  ])("a running stream %s", async (_, policy, outcome) => {
+    const charged = async (change: object) => {
+      const staged = stage();
+      const { ledger } = staged.ports;
+      const extend = ledger.extend.bind(ledger);
+      const key = await ledger.readKey(staged.keyId);
+      ledger.extend = (lease, more) => {
+        if (key !== undefined) more.renewed({ ...key, version: 2, policy: { ...key.policy, ...change } });
+        return extend(lease, more);
+      };
+      const isAddressIn = (ranges: readonly string[]) => !ranges.includes("192.0.2.0/24");
+      await ask({ ...staged, ports: { ...staged.ports, isAddressIn } });
+      expect(staged.seen.settled).toHaveLength(1);
+      return staged.seen.settled[0];
+    };
+    const record = await charged(policy);
+    expect(record?.outcome).toBe(outcome);
+    if (outcome === "ok") expect(record?.chargedNanoUsd).toBe((await charged({}))?.chargedNanoUsd);
+  });
+
+  it("in one piece that began and did not end in time is charged the time that it may have been at work", async () => {
+    async function* never() {
+      yield Buffer.from(" ");
+      await new Promise<never>(() => undefined);
+    }
+    const staged = stage({ answers: [() => ({ status: 200, body: never() })] });
+    const asked = staged.arrival("01HZZZZZZZZZZZZZZZZZZZZZZZ");
+    const body = Buffer.from(JSON.stringify({ ...JSON.parse(asked.body.toString()), stream: false }));
+    const served = await serveRequest({ ...asked, body }, staged.ports);
+    for await (const _piece of outgoing(served, asked.endsAt, staged.ports)) staged.pass(895_000);
+    await served.settled;
+    const [record] = staged.seen.settled;
+    expect(record).toMatchObject({ outcome: "deadline", usageSource: "estimated" });
+    // All of its 8,000 tokens: at 50 a second it would have made more.
+    expect(record?.usage.outputTokens).toBe(8000);
   });
 
   it("of a key with one place sees the end of an answer when that place is free again", async () => {

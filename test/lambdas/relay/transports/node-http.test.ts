@@ -21,7 +21,10 @@ const trusted = getCACertificates("default");
 
 beforeAll(() => setDefaultCACertificates([...trusted, certificate.cert]));
 afterAll(() => setDefaultCACertificates(trusted));
-afterEach(closeServers);
+afterEach(() => {
+  vi.useRealTimers();
+  closeServers();
+});
 
 function post(url: string, body: string | Buffer = "{}", headers: Record<string, string> = {}): UpstreamRequest {
   return { method: "POST", url, headers, body: Buffer.from(body) };
@@ -421,14 +424,12 @@ describe("limits", () => {
       response.write("one");
       end = () => response.end("two");
     });
-    const { body } = await open(laptop).send(post(`http://127.0.0.1:${port}/`), {
-      limits: { ...limits, silenceMilliseconds: 400 },
-    });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { body } = await open(laptop).send(post(`http://127.0.0.1:${port}/`), { limits });
     const pieces = body[Symbol.asyncIterator]();
     await pieces.next();
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    vi.advanceTimersByTime(limits.silenceMilliseconds + 1000);
     end();
-    await new Promise((resolve) => setTimeout(resolve, 100));
     await expect(pieces.next()).resolves.toMatchObject({ done: false });
   });
 

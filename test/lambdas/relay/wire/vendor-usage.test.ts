@@ -1,9 +1,14 @@
 // Usage as vendors and their compatible peers really report it: what is billed is what is read.
 import { describe, expect, test } from "vitest";
 import { mergeAnthropicUsage, readAnthropicUsage } from "../../../../lambdas/relay/wire/anthropic-usage.ts";
-import { countGrounding } from "../../../../lambdas/relay/wire/gemini-usage.ts";
+import { countGrounding, readGeminiUsage } from "../../../../lambdas/relay/wire/gemini-usage.ts";
 import { countOf } from "../../../../lambdas/relay/wire/json-values.ts";
-import { readChatUsage, readResponseUsage } from "../../../../lambdas/relay/wire/openai-usage.ts";
+import {
+  chunkUsageOf,
+  readChatUsage,
+  readEmbeddingUsage,
+  readResponseUsage,
+} from "../../../../lambdas/relay/wire/openai-usage.ts";
 
 describe("reasoning that stands in the total alone", () => {
   test("of a chat: Google's own server in OpenAI's form, and xAI's", () => {
@@ -30,6 +35,105 @@ describe("reasoning that stands in the total alone", () => {
   });
 });
 
+describe("what servers that are compatible with OpenAI's tell under other names", () => {
+  // Counts as they stood in DeepSeek's reference, AstrBot's issue 6614, LiteLLM's 11364, Alibaba's page on explicit caches.
+  test.each([
+    [
+      "DeepSeek's cache hits",
+      { prompt_tokens: 100, prompt_cache_hit_tokens: 80, prompt_cache_miss_tokens: 20 },
+      20,
+      80,
+      0,
+    ],
+    [
+      "Moonshot's",
+      { prompt_tokens: 1336, cached_tokens: 1280, prompt_tokens_details: { cached_tokens: 1280 } },
+      56,
+      1280,
+      0,
+    ],
+    ["Moonshot's, alone", { prompt_tokens: 1336, cached_tokens: 1280 }, 56, 1280, 0],
+    [
+      "a zero beside the real count",
+      { prompt_tokens: 9, prompt_cache_hit_tokens: 4, prompt_tokens_details: { cached_tokens: 0 } },
+      5,
+      4,
+      0,
+    ],
+    [
+      "LiteLLM's of Anthropic's caches",
+      { prompt_tokens: 98_805, prompt_tokens_details: { cached_tokens: 66_360, cache_creation_tokens: 32_435 } },
+      ...[10, 66_360, 32_435],
+    ],
+    [
+      "Qwen's writes",
+      { prompt_tokens: 30, prompt_tokens_details: { cached_tokens: 0, cache_creation_input_tokens: 20 } },
+      10,
+      0,
+      20,
+    ],
+    ["more cached than there was", { prompt_tokens: 5, prompt_cache_hit_tokens: 50 }, 0, 5, 0],
+  ] as const)("%s", (_whose, usage, inputTokens, cacheReadTokens, cacheWrite5mTokens) => {
+    expect(readChatUsage({ completion_tokens: 1, ...usage })).toMatchObject({
+      ...{ inputTokens, cacheReadTokens, cacheWrite5mTokens, outputTokens: 1 },
+    });
+  });
+
+  test("reasoning that is more than the output is no part of it, where no total tells so", () => {
+    const details = { completion_tokens_details: { reasoning_tokens: 317 } };
+    expect(readChatUsage({ prompt_tokens: 12, completion_tokens: 2, ...details }).outputTokens).toBe(319);
+    // xAI's as a part, told by the total.
+    const part = { prompt_tokens: 500, completion_tokens: 500, total_tokens: 1000 };
+    expect(readChatUsage({ ...part, ...details }).outputTokens).toBe(500);
+    const beside = { prompt_tokens: 10_120, completion_tokens: 1499, total_tokens: 14_428 };
+    expect(readChatUsage({ ...beside, completion_tokens_details: { reasoning_tokens: 2809 } }).outputTokens).toBe(4308);
+  });
+
+  test("embeddings that tell the total alone", () => {
+    expect(readEmbeddingUsage({ total_tokens: 12 }).inputTokens).toBe(12);
+    expect(readEmbeddingUsage({ prompt_tokens: 12, total_tokens: 15 }).inputTokens).toBe(12);
+  });
+
+  test("a chunk's usage where Groq and Moonshot put it", () => {
+    const usage = { prompt_tokens: 19, completion_tokens: 13, total_tokens: 32 };
+    expect(chunkUsageOf({ choices: [], usage })).toEqual(usage);
+    expect(chunkUsageOf({ choices: [], usage: null, x_groq: { id: "req_1", usage } })).toEqual(usage);
+    expect(
+      chunkUsageOf({
+        choices: [
+          { index: 0, delta: {} },
+          { index: 1, delta: {}, usage },
+        ],
+      }),
+    ).toEqual(usage);
+    expect(chunkUsageOf({ choices: [{ index: 0, delta: {}, usage: null }], x_groq: { id: "req_1" } })).toBeUndefined();
+  });
+});
+
+describe("Gemini's thoughts", () => {
+  test("stand apart from the candidates and are billed with them", () => {
+    const metadata = {
+      promptTokenCount: 15,
+      candidatesTokenCount: 359,
+      thoughtsTokenCount: 661,
+      totalTokenCount: 1035,
+    };
+    expect(readGeminiUsage(metadata, {})).toMatchObject({ inputTokens: 15, outputTokens: 1020, reasoningTokens: 661 });
+  });
+
+  test("count where only the total has them, and what tools read is input", () => {
+    const metadata = { promptTokenCount: 7477, candidatesTokenCount: 2060, totalTokenCount: 11_476 };
+    expect(readGeminiUsage(metadata, {}).outputTokens).toBe(3999);
+    const withTools = { ...metadata, toolUsePromptTokenCount: 1939, cachedContentTokenCount: 7000 };
+    expect(readGeminiUsage(withTools, {})).toMatchObject({
+      inputTokens: 2416,
+      cacheReadTokens: 7000,
+      outputTokens: 2060,
+    });
+    expect(readGeminiUsage({ totalTokenCount: 50 }, {}).outputTokens).toBe(0);
+  });
+});
+
 describe("tools that a response used", () => {
   const usage = { input_tokens: 10, output_tokens: 10, total_tokens: 20 };
   const toolsOf = (output: readonly object[]) => readResponseUsage({ usage, output })?.serverTools;
@@ -50,6 +154,11 @@ describe("tools that a response used", () => {
 
 describe("grounding of Gemini", () => {
   const answer = (groundingMetadata: object) => ({ candidates: [{ groundingMetadata }] });
+
+  test("is billed by the wording, however often it was searched for", () => {
+    const again = answer({ webSearchQueries: ["btc price", "eth price", "btc price", "", null] });
+    expect(countGrounding(again, "gemini-3.8-flash")).toEqual({ google_search: 2 });
+  });
 
   test("is billed by the search since Gemini 3, by the prompt before", () => {
     const twice = answer({ webSearchQueries: ["one", "two"] });
@@ -76,4 +185,30 @@ test("a zero at the end of a message does not take back what its beginning said,
   expect(readAnthropicUsage(usage)).toMatchObject({ inputTokens: 1000, cacheReadTokens: 500, outputTokens: 0 });
   const more = mergeAnthropicUsage(beginning, { input_tokens: 1200, output_tokens: 40 });
   expect(readAnthropicUsage(more)).toMatchObject({ inputTokens: 1200, cacheReadTokens: 500, outputTokens: 40 });
+});
+
+test("zeros inside of a field do not turn writes for an hour into writes for five minutes, nor take a search back", () => {
+  const beginning = {
+    input_tokens: 3,
+    cache_creation_input_tokens: 8989,
+    cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 8989 },
+    server_tool_use: { web_search_requests: 2 },
+  };
+  const end = {
+    input_tokens: "0",
+    output_tokens: 5,
+    cache_creation_input_tokens: 0,
+    cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
+    server_tool_use: { web_search_requests: 0, web_fetch_requests: 1 },
+  };
+  expect(readAnthropicUsage(mergeAnthropicUsage(beginning, end))).toMatchObject({
+    ...{ inputTokens: 3, cacheWrite5mTokens: 0, cacheWrite1hTokens: 8989, outputTokens: 5 },
+    serverTools: { web_search: 2, web_fetch: 1 },
+  });
+});
+
+test("writes that the split does not name are for five minutes, and none is counted twice", () => {
+  const split = { ephemeral_5m_input_tokens: 100, ephemeral_1h_input_tokens: 200 };
+  const usage = { input_tokens: 3, cache_creation_input_tokens: 400, cache_creation: split, output_tokens: 1 };
+  expect(readAnthropicUsage(usage)).toMatchObject({ inputTokens: 3, cacheWrite5mTokens: 200, cacheWrite1hTokens: 200 });
 });

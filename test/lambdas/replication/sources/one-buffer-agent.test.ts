@@ -148,11 +148,14 @@ describe.each(transports)("over $name", ({ start }) => {
   });
 
   test("an answer that breaks off is an error", async () => {
+    let breakOff: () => void = () => {};
     const get = await open((_request, response) => {
       response.writeHead(200, { "content-length": 1_000_000 });
       response.write(Buffer.alloc(100_000));
-      setTimeout(() => response.destroy(), 50);
+      breakOff = () => response.destroy();
     });
-    await expect(read(await get("/"))).rejects.toThrow(/aborted/);
+    const answer = await get("/");
+    breakOff();
+    await expect(read(answer)).rejects.toThrow(/aborted/);
   });
 });
