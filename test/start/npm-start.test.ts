@@ -288,7 +288,7 @@ describe("npm start refuses with a sentence, before it makes anything,", () => {
 
   it("a state folder that is a file", async () => {
     expect(await refusal(["--port", "0", "--once", "--state", backup])).toBe(
-      `${backup} is in the way: --state takes a folder.`,
+      `--state cannot be in ${backup}: there is a file of this name. Choose a folder of yours with --state, such as --state ~/causeway.`,
     );
   });
 });
