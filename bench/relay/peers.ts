@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import http from "node:http";
-import net from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { findFreeRow } from "../../local/free-ports.ts";
 
 const peersFolder = join(import.meta.dirname, "../peers");
 const portkeyFolder = join(peersFolder, "node_modules/@portkey-ai/gateway");
@@ -32,7 +32,7 @@ export interface RunningPortkey {
 }
 
 export async function startPortkey(): Promise<RunningPortkey> {
-  const port = await freePort();
+  const port = await findFreeRow(1);
   const { PATH = "", HOME = "" } = process.env;
   const program = join(portkeyFolder, "build/start-server.js");
   const child = spawn(process.execPath, [program, "--headless", `--port=${port}`], {
@@ -64,15 +64,5 @@ function answers(port: number): Promise<boolean> {
         resolve(true);
       })
       .once("error", () => resolve(false));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
   });
 }

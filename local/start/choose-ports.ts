@@ -1,9 +1,9 @@
 // The ports, chosen and found free before anything is made, and remembered: links and tokens outlive a restart only there.
 import { readFileSync, writeFileSync } from "node:fs";
-import net from "node:net";
 import path from "node:path";
 import * as z from "zod";
 import type { BootOptions } from "../boot-options.ts";
+import { areFree, findFreeRow, isFree } from "../free-ports.ts";
 import { portOffsets, portsAfterFirst } from "./port-offsets.ts";
 import { SentenceError } from "./sentence-error.ts";
 
@@ -20,22 +20,20 @@ const mostSuggested = 60_000;
 const fileIn = (stateDirectory: string) => path.join(stateDirectory, "ports.json");
 
 /**
- * Those after `port`; for port 0 those of the last start if they are free, else undefined: any. Throws a SentenceError
+ * Those after `port`; for port 0 those of the last start if they are free, else any free row. Throws a SentenceError
  * when one is taken. Another program may still take one before it is used; then the service that wanted it says so.
  */
-export async function choosePorts(port: number, stateDirectory: string): Promise<ChosenPorts | undefined> {
+export async function choosePorts(port: number, stateDirectory: string): Promise<ChosenPorts> {
   if (port === 0) {
     const last = readPorts(stateDirectory);
-    return last && (await areFree(...Object.values(last))) ? asOptions(last) : undefined;
+    if (last && (await areFree(Object.values(last)))) return asOptions(last);
+    return rowAfter(await findFreeRow(1 + portsAfterFirst));
   }
   const taken: number[] = [];
   for (const offset of [0, ...Object.values(portOffsets)]) {
-    if (!(await isFree(port + offset))) taken.push(port + offset);
+    if (!(await mayListen(port + offset))) taken.push(port + offset);
   }
-  if (taken.length === 0) {
-    const entries = Object.entries(portOffsets).map(([name, offset]) => [name, port + offset] as const);
-    return asOptions(portsSchema.parse(Object.fromEntries(entries)));
-  }
+  if (taken.length === 0) return rowAfter(port);
   const which =
     taken.length === 1 ? `Port ${taken[0]} is` : `Ports ${taken.slice(0, -1).join(", ")} and ${taken.at(-1)} are`;
   throw new SentenceError(
@@ -53,6 +51,11 @@ export function rememberPorts(stateDirectory: string, chosen: Required<ChosenPor
     ...{ signIn: frontPorts?.signIn ?? 0, api, secondApi, aiUpstream: aiUpstreamPort ?? 0 },
   };
   writeFileSync(fileIn(stateDirectory), JSON.stringify(ports));
+}
+
+function rowAfter(first: number): ChosenPorts {
+  const entries = Object.entries(portOffsets).map(([name, offset]) => [name, first + offset] as const);
+  return asOptions(portsSchema.parse(Object.fromEntries(entries)));
 }
 
 function asOptions({ rpc, download, oss, signIn, api, secondApi, wecom, aiUpstream }: Ports): ChosenPorts {
@@ -73,20 +76,11 @@ function readPorts(stateDirectory: string): Ports | undefined {
   }
 }
 
-async function areFree(...ports: readonly number[]): Promise<boolean> {
-  for (const port of ports) if (!(await isFree(port))) return false;
-  return true;
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EADDRINUSE") resolve(false);
-      else if (error.code === "EACCES") {
-        reject(new SentenceError(`Port ${port} is not for ordinary users. Choose one from 1024 on with --port.`));
-      } else reject(error);
-    });
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
+async function mayListen(port: number): Promise<boolean> {
+  try {
+    return await isFree(port);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
+    throw new SentenceError(`Port ${port} is not for ordinary users. Choose one from 1024 on with --port.`);
+  }
 }

@@ -6,8 +6,7 @@ import { claimState } from "./claim-state.ts";
 import type { StartOptions } from "./options.ts";
 
 export interface Ground {
-  /** Undefined: any free ones. */
-  readonly ports: ChosenPorts | undefined;
+  readonly ports: ChosenPorts;
   /** Lets another `npm start` have the state folder. */
   readonly letGo: () => void;
 }

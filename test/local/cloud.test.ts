@@ -1,7 +1,6 @@
 // The local cloud booted from a small assembly: every service at work together, with the permissions of the templates.
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
@@ -20,6 +19,7 @@ import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { BootOptions } from "../../local/boot-options.ts";
 import { bootCloud, type LocalCloud } from "../../local/cloud.ts";
+import { findFreeRow } from "../../local/free-ports.ts";
 import { Clock } from "../../local/rig/clock.ts";
 
 const temporary = mkdtempSync(path.join(tmpdir(), "cloud-"));
@@ -326,8 +326,8 @@ describe("permissions of the templates", () => {
 describe("a cloud that cannot boot", () => {
   test("says that its port is taken, and leaves its state to the next try", async () => {
     const other = http.createServer();
-    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
-    const { port } = other.address() as AddressInfo;
+    const port = await findFreeRow(1);
+    await new Promise<void>((resolve) => other.listen(port, "127.0.0.1", resolve));
     const stateDirectory = mkdtempSync(path.join(temporary, "state-"));
     await expect(boot({ port, stateDirectory })).rejects.toThrow(`Port ${port} is taken by another program.`);
     other.close();

@@ -3,6 +3,7 @@ import { ListObjectVersionsCommand, PutObjectCommand } from "@aws-sdk/client-s3"
 import { RedriveExecutionCommand, StopExecutionCommand } from "@aws-sdk/client-sfn";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { seededContent } from "../../local/aliyun-rds/seeded-content.ts";
+import { findFreeRow } from "../../local/free-ports.ts";
 import { Clock } from "../../local/rig/clock.ts";
 import { ReplicationRig } from "./replication-rig.ts";
 
@@ -20,7 +21,9 @@ let rig: ReplicationRig;
 
 beforeEach(async () => {
   // A clock that does not skip: the slow part stays slow until the test moves time.
-  rig = await ReplicationRig.start({ clock: new Clock() });
+  // Ports that a restart finds free again.
+  const first = await findFreeRow(2);
+  rig = await ReplicationRig.start({ clock: new Clock(), aliyunPorts: { rpc: first, download: first + 1 } });
 });
 
 afterEach(async () => {

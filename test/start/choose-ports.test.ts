@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { choosePorts, rememberPorts } from "../../local/start/choose-ports.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "ports-"));
+const noState = path.join(folder, "none");
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Below the ports that systems give away: what is let go stays free, though other tests ask for ports meanwhile. */
@@ -40,18 +41,26 @@ describe("the ports of npm start", () => {
   });
 
   it("are the last start's where any will do, if they are still free", async () => {
-    expect(await choosePorts(0, folder)).toBeUndefined();
     const other = await occupy();
     const last = {
       ...{ aliyunPorts: { rpc: other.port, download: 0 }, ossPort: 0, wecomPort: 0, aiUpstreamPort: 0 },
       frontPorts: { signIn: 0, apis: [0, 0] },
     };
     rememberPorts(folder, last);
-    expect(await choosePorts(0, folder)).toBeUndefined();
+    expect(await choosePorts(0, folder)).not.toEqual(last);
     await new Promise((resolve) => other.close(resolve));
     expect(await choosePorts(0, folder)).toEqual(last);
     writeFileSync(path.join(folder, "ports.json"), "torn");
-    expect(await choosePorts(0, folder)).toBeUndefined();
+    expect(await choosePorts(0, folder)).not.toEqual(last);
+  });
+
+  it("are otherwise a free row below those that systems give away, where the next start finds them free again", async () => {
+    const { aliyunPorts, ossPort = 0, frontPorts, wecomPort = 0, aiUpstreamPort = 0 } = await choosePorts(0, noState);
+    const row = [aliyunPorts?.rpc, aliyunPorts?.download, ossPort, frontPorts?.signIn, ...(frontPorts?.apis ?? [])];
+    const first = Number(aliyunPorts?.rpc);
+    expect([...row, wecomPort, aiUpstreamPort]).toEqual(Array.from({ length: 8 }, (_, offset) => first + offset));
+    expect(first).toBeGreaterThan(1024);
+    expect(aiUpstreamPort).toBeLessThan(32_768);
   });
 
   it("are named when another program has them", async () => {

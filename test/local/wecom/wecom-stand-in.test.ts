@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { findFreeRow } from "../../../local/free-ports.ts";
 import { Clock } from "../../../local/rig/clock.ts";
 import { Faults } from "../../../local/rig/faults.ts";
 import { startWecom, type WecomStandIn } from "../../../local/wecom/wecom-stand-in.ts";
@@ -81,11 +82,14 @@ describe("a robot", () => {
   });
 
   test("is known by its key, which survives a restart and ends with the robot", async () => {
+    await wecom.close();
+    const port = await findFreeRow(1);
+    wecom = await startWecom({ clock, faults, stateDirectory: folder, port });
     const url = wecom.webhookUrl();
     expect((await say("x", `${url}0`)).errcode).toBe(93_000);
     await say("kept", url);
     await wecom.close();
-    wecom = await startWecom({ clock, faults, stateDirectory: folder, port: Number(new URL(url).port) });
+    wecom = await startWecom({ clock, faults, stateDirectory: folder, port });
     expect(wecom.webhookUrl()).toBe(url);
     expect(wecom.messages).toMatchObject([{ content: "kept" }]);
     wecom.removeRobot("robot");

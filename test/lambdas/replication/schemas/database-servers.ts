@@ -11,10 +11,10 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { SchemaConnection } from "../../../../lambdas/replication/schemas/schema.ts";
+import { findFreeRow } from "../../../../local/free-ports.ts";
 import { run } from "../../../local/samples/debian-tools.ts";
 
 export interface DatabaseServer extends AsyncDisposable {
@@ -31,7 +31,7 @@ const password = "correct horse battery staple";
 export async function startMariadb(): Promise<DatabaseServer> {
   const folder = mkdtempSync(path.join(tmpdir(), "causeway-mariadb-"));
   const authority = makeCertificates(folder);
-  const port = await freePort();
+  const port = await findFreeRow(1);
   const data = path.join(folder, "data");
   const socket = path.join(folder, "s");
   run("mariadb-install-db", [
@@ -76,7 +76,7 @@ export async function startMariadb(): Promise<DatabaseServer> {
 export async function startPostgres(): Promise<DatabaseServer> {
   const folder = mkdtempSync(path.join(tmpdir(), "causeway-postgres-"));
   const authority = makeCertificates(folder);
-  const port = await freePort();
+  const port = await findFreeRow(1);
   const programs = `/usr/lib/postgresql/${readdirSync("/usr/lib/postgresql").sort().at(-1)}/bin`;
   const data = path.join(folder, "data");
   mkdirSync(data, { mode: 0o700 });
@@ -196,14 +196,4 @@ async function untilReady(server: ChildProcess, ask: () => string): Promise<void
   }
   server.kill("SIGKILL");
   throw new Error(`The server did not start: ${said.join("")}`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
