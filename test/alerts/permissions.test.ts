@@ -22,6 +22,18 @@ const usedElsewhere = [
   / (logs|xray):/,
 ];
 
+/** Used by now, perhaps, but not by a walk. */
+const notInEveryWalk = [
+  / (kms|logs|xray):/,
+  // Lambda asks for them once, when the mapping is made.
+  /(EvaluateEvents|DeliverAlerts).* sqs:GetQueueAttributes/,
+  // Schedules are switched off here. One may have fired before that, and a call of it that outlasts the walks' leaps in
+  // time ends as failed for good.
+  /Schedule/,
+  /CheckSilence.* sqs:/,
+  /EvaluateEvents.* sqs:(ChangeMessageVisibility|GetQueueUrl)/,
+];
+
 let rig: AlertsRig;
 let used: GrantUse[] = [];
 
@@ -84,11 +96,7 @@ describe("the roles of alerts", () => {
   });
 
   it("each used grant, taken away alone, ends in AccessDenied", { timeout: 240_000 }, async () => {
-    // Of a queue's attributes Lambda asks once, when the mapping is made; schedules are switched off here.
-    const needed = used.filter(
-      (grant) =>
-        !/ (kms|logs|xray):|(EvaluateEvents|DeliverAlerts).* sqs:GetQueueAttributes|Schedule/.test(nameOf(grant)),
-    );
+    const needed = used.filter((grant) => !notInEveryWalk.some((pattern) => pattern.test(nameOf(grant))));
     expect(needed.length).toBeGreaterThan(18);
     // An action that two statements of a role give is given by either: both are taken away.
     for (const [name, grants] of Map.groupBy(needed, nameOf)) {
